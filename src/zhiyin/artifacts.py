@@ -1,0 +1,204 @@
+"""Folders that are whole or absent: manifest, checksums, a pointer to the current one.
+
+``folder/current`` names a version below ``folder/versions/``; each version holds its files and
+``manifest.json`` (format, zhiyin version, config, dataset fingerprint, seed, sha256 of each file).
+A version is written under a temporary name and renamed, then the pointer is replaced, so a kill at
+any moment leaves the old one or the new one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from zhiyin.errors import ArtifactError
+
+__all__ = ["FORMAT", "Manifest", "read_json", "read_version", "write_text", "write_version"]
+
+FORMAT = 1
+KEPT_VERSIONS = 2
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a saved folder says of itself."""
+
+    kind: str
+    config: Mapping[str, Any]
+    dataset: str
+    seed: int
+    files: Mapping[str, str]
+    zhiyin: str
+    format: int = FORMAT
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole or not at all (temporary name, then rename)."""
+    path = Path(path)
+    with _explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(name).chmod(0o644)
+            Path(name).replace(path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+
+
+def read_json(path: Path) -> Any:
+    """A JSON file's content.
+
+    Raises
+    ------
+    ArtifactError
+        When it is missing or is not JSON.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ArtifactError(f"{path} is missing", hint="Save the component again.") from error
+    except ValueError as error:
+        raise ArtifactError(f"{path} is damaged", expected="JSON", received=str(error)) from error
+
+
+@contextlib.contextmanager
+def write_version(
+    folder: Path, *, kind: str, config: Mapping[str, Any], dataset: str, seed: int
+) -> Iterator[Path]:
+    """Fill a new version of ``folder``; it becomes the current one when the block ends well.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the artifact lives; made if missing.
+    kind : str
+        What is saved, e.g. "recommender"; ``read_version`` checks it.
+    config, dataset, seed
+        The resolved config, the dataset's fingerprint and the seed that made it.
+
+    Yields
+    ------
+    Path
+        An empty folder to write into.
+
+    Raises
+    ------
+    ArtifactError
+        When the disk refuses; the old version stays the current one.
+    """
+    folder = Path(folder)
+    versions = folder / "versions"
+    with _explained(folder):
+        if folder.exists() and not folder.is_dir():
+            raise NotADirectoryError(f"{folder} is a file")
+        versions.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(dir=versions, prefix=".draft-"))
+        try:
+            yield draft
+            files = {str(path.relative_to(draft)): _sha256(path) for path in _files(draft)}
+            manifest = {
+                "format": FORMAT,
+                "kind": kind,
+                "zhiyin": metadata.version("zhiyin"),
+                "config": config,
+                "dataset": dataset,
+                "seed": seed,
+                "files": files,
+            }
+            write_text(draft / "manifest.json", json.dumps(manifest, indent=1, ensure_ascii=False))
+            name = hashlib.sha256((draft / "manifest.json").read_bytes()).hexdigest()[:16]
+            if not (versions / name).exists():
+                draft.chmod(0o755)
+                draft.rename(versions / name)
+            write_text(folder / "current", name + "\n")
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+        _prune(versions, keep=name)
+
+
+def read_version(folder: Path, *, kind: str) -> tuple[Path, Manifest]:
+    """The current version of an artifact, checked file by file.
+
+    Raises
+    ------
+    ArtifactError
+        Naming the folder, and the file that is missing, changed or of another format.
+    """
+    folder = Path(folder)
+    try:
+        name = (folder / "current").read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ArtifactError(
+            f"{folder} holds no saved {kind}",
+            expected=f"a folder written by save(), with a file {folder / 'current'}",
+            received="no such folder" if not folder.exists() else "no pointer 'current'",
+            hint="Check the path, or fit and save again.",
+        ) from error
+    version = folder / "versions" / Path(name).name
+    content = read_json(version / "manifest.json")
+    try:
+        manifest = Manifest(**content)
+    except TypeError as error:
+        raise ArtifactError(f"{version / 'manifest.json'} is damaged", received=str(error)) from error
+    if manifest.format != FORMAT or manifest.kind != kind:
+        raise ArtifactError(
+            f"{folder} cannot be read by this release",
+            expected=f"a {kind} of format {FORMAT}",
+            received=f"a {manifest.kind} of format {manifest.format}, written by zhiyin {manifest.zhiyin}",
+            hint="Load it with the release that wrote it, or fit again.",
+        )
+    for relative, digest in manifest.files.items():
+        path = version / relative
+        if not path.is_file() or _sha256(path) != digest:
+            raise ArtifactError(
+                f"{folder} is damaged: {relative} " + ("has changed" if path.exists() else "is missing"),
+                expected=f"sha256 {digest[:12]}…",
+                received=f"sha256 {_sha256(path)[:12]}…" if path.is_file() else "no file",
+                hint="Restore the folder from a backup, or fit and save again.",
+            )
+    return version, manifest
+
+
+@contextlib.contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except ArtifactError:
+        raise
+    except OSError as error:
+        raise ArtifactError(
+            f"Could not write {path}",
+            expected="a writable folder with free space",
+            received=error.strerror or str(error),
+            hint="Free some space or choose another folder; what was there before is unchanged.",
+        ) from error
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _prune(versions: Path, *, keep: str) -> None:
+    old = [path for path in versions.iterdir() if path.name != keep and not path.name.startswith(".")]
+    old.sort(key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in old[KEPT_VERSIONS - 1 :]:
+        shutil.rmtree(path, ignore_errors=True)

@@ -1,0 +1,73 @@
+"""The options that name a user's files, shared by the commands that read them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from zhiyin.cli.output import say, show_problems
+from zhiyin.data import Dataset, load_bundled
+from zhiyin.data.bundled import BUNDLED
+from zhiyin.errors import ConfigError
+
+__all__ = [
+    "ColumnsOption",
+    "DelimiterOption",
+    "EventsArgument",
+    "ItemsArgument",
+    "MaxRejectedOption",
+    "UsersOption",
+    "read_dataset",
+]
+
+EventsArgument = Annotated[
+    str, typer.Argument(help="Events (CSV, CSV.GZ, Parquet, JSONL), or a bundled name: online-retail.")
+]
+ItemsArgument = Annotated[Path | None, typer.Argument(help="Items: item_id, title, price, …")]
+UsersOption = Annotated[Path | None, typer.Option("--users", help="Users: user_id, …")]
+ColumnsOption = Annotated[
+    list[str] | None,
+    typer.Option("--column", help="Our column name=the file's: user_id=CustomerID. Repeatable."),
+]
+MaxRejectedOption = Annotated[
+    float, typer.Option(min=0, max=1, help="Share of rows that may be kept aside as unusable.")
+]
+DelimiterOption = Annotated[str, typer.Option(help="Delimiter of CSV files.")]
+
+
+def read_dataset(
+    events: str,
+    items: Path | None,
+    users: Path | None,
+    columns: Sequence[str] | None,
+    delimiter: str,
+    *,
+    max_rejected: float = 0.1,
+    rejected: Path | None = None,
+) -> Dataset:
+    """Read files (or bundled data) and report what was odd; rejected rows go to ``rejected``."""
+    if events in BUNDLED and not Path(events).exists():
+        dataset = load_bundled(events)
+    else:
+        mapping = _mapping(columns)
+        dataset = Dataset.from_files(
+            events, items, users, columns=mapping, delimiter=delimiter, max_rejected=max_rejected
+        )
+    show_problems(dataset)
+    if rejected is not None and dataset.report.n_rejected:
+        dataset.report.write_rejected(rejected)
+        say(f"The rejected rows are in {rejected}")
+    return dataset
+
+
+def _mapping(pairs: Sequence[str] | None) -> dict[str, str] | None:
+    mapping = {}
+    for pair in pairs or ():
+        ours, sign, theirs = pair.partition("=")
+        if not sign:
+            raise ConfigError(f"--column {pair} is not understood", expected="ours=theirs", received=pair)
+        mapping[ours] = theirs
+    return mapping or None

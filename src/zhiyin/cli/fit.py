@@ -1,0 +1,63 @@
+"""zhiyin fit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from zhiyin.cli.files import (
+    ColumnsOption,
+    DelimiterOption,
+    EventsArgument,
+    ItemsArgument,
+    MaxRejectedOption,
+    UsersOption,
+    read_dataset,
+)
+from zhiyin.cli.output import JsonOption, SetOption, overrides_of, print_json, say
+from zhiyin.data import cut_by_time
+from zhiyin.pipeline import Recommender
+
+__all__ = ["fit"]
+
+
+def fit(
+    events: EventsArgument,
+    items: ItemsArgument = None,
+    users: UsersOption = None,
+    out: Annotated[Path, typer.Option(help="Folder for the fitted recommender.")] = Path("runs/mine"),
+    recipe: Annotated[str, typer.Option(help="A recipe's name or TOML file.")] = "retail",
+    valid: Annotated[float, typer.Option(help="Share of the newest events to learn blends from.")] = 0.1,
+    columns: ColumnsOption = None,
+    delimiter: DelimiterOption = ",",
+    max_rejected: MaxRejectedOption = 0.1,
+    settings: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Fit a recommender on events and items and save it."""
+    made = Recommender.from_recipe(recipe, overrides_of(settings))
+    dataset = read_dataset(
+        events,
+        items,
+        users,
+        columns,
+        delimiter,
+        max_rejected=max_rejected,
+        rejected=out / "rejected.jsonl",
+    )
+    train, held = cut_by_time(dataset, valid)
+    made.fit(train, held).save(out)
+    summary = {
+        "folder": str(out),
+        "recipe": made.recipe.name,
+        "events": dataset.n_events,
+        "users": dataset.n_users,
+        "items": dataset.n_items,
+        "rejected": dataset.report.n_rejected,
+    }
+    if as_json:
+        print_json(summary)
+    else:
+        say(f"Fitted on {dataset.n_events:,} events; saved in {out}")

@@ -1,0 +1,100 @@
+"""Printing for people and for machines; results to stdout, everything else to stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from zhiyin.data import Dataset
+from zhiyin.errors import ConfigError, ZhiyinError
+from zhiyin.evaluate.table import EvaluationTable
+
+__all__ = [
+    "JsonOption",
+    "SetOption",
+    "overrides_of",
+    "print_json",
+    "say",
+    "show_error",
+    "show_problems",
+    "show_table",
+    "table",
+]
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Override a recipe value: stages.rank.method=none. Repeatable."),
+]
+
+
+def print_json(value: Any) -> None:
+    """One JSON object to stdout."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=1, default=str) + "\n")
+
+
+def say(line: str) -> None:
+    """A line for people, to stderr."""
+    Console(stderr=True, highlight=False).print(escape(line))
+
+
+def show_error(error: ZhiyinError) -> None:
+    """What went wrong and what to do, without a traceback."""
+    Console(stderr=True, highlight=False, soft_wrap=True).print(f"[bold red]Error[/]: {escape(str(error))}")
+
+
+def show_problems(dataset: Dataset) -> None:
+    """The reader's report, if there is anything to report."""
+    report = dataset.report
+    if report.n_rejected or report.counts or report.notes:
+        say(report.summary())
+
+
+def show_table(found: EvaluationTable) -> None:
+    """An evaluation to stdout, with as many metrics as the terminal has room for."""
+    console = Console(highlight=False)
+    wide = console.width >= 150
+    shown = ("ndcg", "recall", "intra_list_distance", "catalogue_coverage") if wide else ("ndcg",)
+    console.print(found.render(shown))
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """A table to stdout; nothing in it is read as markup."""
+    drawn = Table(title=escape(title), title_justify="left")
+    for column in columns:
+        drawn.add_column(escape(column))
+    for row in rows:
+        drawn.add_row(*(escape(str(cell)) for cell in row))
+    Console(highlight=False).print(drawn)
+
+
+def overrides_of(pairs: Sequence[str] | None) -> dict[str, Any]:
+    """``key=value`` pairs; values are read as JSON where they are JSON, else as text.
+
+    Raises
+    ------
+    ConfigError
+        When a pair has no "=".
+
+    Examples
+    --------
+    >>> overrides_of(["seed=3", "stages.rank.method=none"])
+    {'seed': 3, 'stages.rank.method': 'none'}
+    """
+    values: dict[str, Any] = {}
+    for pair in pairs or ():
+        key, sign, value = pair.partition("=")
+        if not sign or not key:
+            raise ConfigError(f"--set {pair} is not understood", expected="key=value", received=pair)
+        try:
+            values[key] = json.loads(value)
+        except ValueError:
+            values[key] = value
+    return values

@@ -1,0 +1,36 @@
+"""Events and items -> ``Dataset``; splits; knows no model, prompt or network."""
+
+from __future__ import annotations
+
+from zhiyin.data.bundled import load_bundled
+from zhiyin.data.catalogue import Catalogue
+from zhiyin.data.columns import Columns
+from zhiyin.data.dataset import Dataset
+from zhiyin.data.problems import Problem, ProblemReport
+from zhiyin.data.splits import (
+    Split,
+    Task,
+    cut_by_time,
+    held_out_task,
+    leave_last_basket_out,
+    leave_last_out,
+    split_by_time,
+    split_users_by_time,
+)
+
+__all__ = [
+    "Catalogue",
+    "Columns",
+    "Dataset",
+    "Problem",
+    "ProblemReport",
+    "Split",
+    "Task",
+    "cut_by_time",
+    "held_out_task",
+    "leave_last_basket_out",
+    "leave_last_out",
+    "load_bundled",
+    "split_by_time",
+    "split_users_by_time",
+]

@@ -1,0 +1,107 @@
+"""Cells -> seconds since 1970, UTC; knows spellings of time, not files.
+
+Numbers are seconds; beyond 1e11 (the year 5138) they are milliseconds. Texts follow ISO 8601:
+``2011-12-09``, ``2011-12-09 12:50``, ``2011-12-09T12:50:00.123Z``, ``2011-12-09T12:50+01:00``; a text
+without a zone is UTC.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import polars as pl
+
+from zhiyin.data._collecting import Collector
+
+__all__ = ["times"]
+
+MILLISECONDS: Final = 1e11
+LATEST: Final = 7_258_118_400.0  # 2200-01-01T00:00Z
+EXPECTED: Final = "seconds since 1970 or an ISO 8601 time"
+_ISO: Final = (
+    r"^(?<date>\d{4}-\d{2}-\d{2})"
+    r"(?:[Tt ](?<hour>[01]\d|2[0-3]):(?<minute>[0-5]\d)(?::(?<second>[0-5]\d(?:[.,]\d{1,9})?))?"
+    r" ?(?<zone>Z|z|UTC|(?<sign>[+-])(?<zhour>[01]\d):?(?<zminute>[0-5]\d)?)?)?$"
+)
+
+
+def times(cells: pl.Series, collector: Collector, *, required: bool) -> pl.Series:
+    """Seconds, Float64; rows that have no usable time are rejected in ``collector``.
+
+    Parameters
+    ----------
+    cells : Series of String
+        Named as in the file.
+    required : bool
+        Whether an empty cell is rejected; else it stays null.
+    """
+    column = cells.name
+    text = cells.str.strip_chars().fill_null("")
+    empty = text == ""
+    if required:
+        collector.reject(empty, column, kind="no time", expected=EXPECTED, remedy="Fill the cell.")
+    seconds = text.cast(pl.Float64, strict=False)
+    odd = seconds.is_null() & ~empty
+    if odd.any():
+        parsed, zoneless = _iso(text.filter(odd))
+        seconds = seconds.scatter(odd.arg_true(), parsed)
+        if zoneless:
+            collector.remark(f"column {column}: times without a zone were read as UTC")
+    unknown = seconds.is_null() & ~empty
+    collector.reject(
+        unknown, column, kind="not a time", expected=EXPECTED, remedy="Write it as 2011-12-09T12:50:00Z."
+    )
+    collector.reject(
+        ~seconds.is_finite(),
+        column,
+        kind="time is not finite",
+        expected="a finite number of seconds",
+        remedy="Fill in the true time, or remove the row.",
+    )
+    return _in_range(_from_milliseconds(seconds, column, collector), column, collector)
+
+
+def _from_milliseconds(seconds: pl.Series, column: str, collector: Collector) -> pl.Series:
+    large = (seconds > MILLISECONDS) & (seconds < LATEST * 1000)
+    collector.note(
+        large,
+        column,
+        kind="milliseconds, read as seconds",
+        expected="seconds since 1970",
+        remedy="Nothing to do: they were divided by 1000.",
+    )
+    factor = pl.Series(large.fill_null(False)).cast(pl.Float64) * 999.0 + 1.0
+    return seconds / factor
+
+
+def _in_range(seconds: pl.Series, column: str, collector: Collector) -> pl.Series:
+    collector.reject(
+        seconds.is_finite() & (seconds < 0),
+        column,
+        kind="time is negative",
+        expected="a time from 1970 on",
+        remedy="Fill in the true time, or remove the row.",
+    )
+    collector.reject(
+        seconds.is_finite() & (seconds >= LATEST),
+        column,
+        kind="time is after the year 2200",
+        expected="seconds since 1970, or milliseconds",
+        remedy="Divide microseconds by 1e6 and nanoseconds by 1e9.",
+    )
+    return seconds
+
+
+def _iso(text: pl.Series) -> tuple[pl.Series, bool]:
+    """Seconds (null where it is not ISO 8601), and whether any time of day has no zone."""
+    parts = text.str.extract_groups(_ISO).struct.unnest()
+    number = {
+        name: parts[name].str.replace(",", ".", literal=True).cast(pl.Float64, strict=False).fill_null(0.0)
+        for name in ("hour", "minute", "second", "zhour", "zminute")
+    }
+    days = parts["date"].str.to_date("%Y-%m-%d", strict=False).cast(pl.Int32).cast(pl.Float64)
+    offset = number["zhour"] * 3600 + number["zminute"] * 60
+    east = (parts["sign"] == "-").fill_null(False).cast(pl.Float64) * -2.0 + 1.0
+    seconds = days * 86_400 + number["hour"] * 3600 + number["minute"] * 60 + number["second"]
+    zoneless = (seconds.is_not_null() & parts["zone"].is_null()).any()
+    return seconds - east * offset, bool(zoneless)

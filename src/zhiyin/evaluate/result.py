@@ -1,0 +1,169 @@
+"""What a comparison of lists found, as a frame, as JSON, or for the terminal; knows no metric."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+from rich.table import Table
+
+from zhiyin.errors import InputError
+from zhiyin.evaluate.intervals import Interval
+from zhiyin.types import FloatArray
+
+__all__ = ["EvaluationTable"]
+
+SCHEMA = {
+    **{"list": pl.String, "metric": pl.String},
+    **{"mean": pl.Float64, "low": pl.Float64, "high": pl.Float64, "n": pl.Int64, "missing": pl.Int64},
+    **{"difference": pl.Float64, "difference_low": pl.Float64, "difference_high": pl.Float64},
+    **{"difference_n": pl.Int64, "significant": pl.Boolean},
+}
+
+Measured = Mapping[str, Mapping[str, Interval]]
+
+
+@dataclass(frozen=True, eq=False)
+class EvaluationTable:
+    """What ``evaluate_lists`` found; every mapping goes from the list's name to the metric's.
+
+    ``values`` float64 [U] of each metric; ``intervals`` their means over the users who have a
+    value; ``overall`` what is a property of all lists together; ``differences`` paired with
+    ``baseline``, list minus baseline, empty without one.
+    """
+
+    k: int
+    users: int
+    users_with_truth: int
+    catalogue_size: int
+    baseline: str | None
+    seed: int
+    values: Mapping[str, Mapping[str, FloatArray]]
+    intervals: Measured
+    overall: Mapping[str, Mapping[str, float]]
+    differences: Measured
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The lists, in the order given."""
+        return tuple(self.values)
+
+    def to_frame(self) -> pl.DataFrame:
+        """One row for each list and metric.
+
+        Columns ``list metric mean low high n missing`` and, against the baseline, ``difference
+        difference_low difference_high difference_n significant``; null where there is none.
+        """
+        rows = [row for name in self.names for row in self._rows(name)]
+        return pl.DataFrame([{column: row.get(column) for column in SCHEMA} for row in rows], schema=SCHEMA)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the whole table without per-user values, ready for JSON; NaN becomes None.
+
+        Examples
+        --------
+        >>> import json
+        >>> import numpy as np
+        >>> from zhiyin.evaluate.table import TRIVIAL_RULES, evaluate_lists
+        >>> from zhiyin.types import Ragged
+        >>> lists = {name: np.array([[0, 1]], np.int32) for name in TRIVIAL_RULES}
+        >>> table = evaluate_lists(lists, Ragged.from_lists([[1]]), k=2, catalogue_size=4)
+        >>> json.loads(json.dumps(table.to_dict()))["lists"]["popular"]["recall@2"]["mean"]
+        1.0
+        """
+        lists = {
+            name: {
+                **{metric: _plain(one) for metric, one in self.intervals[name].items()},
+                **{metric: {"mean": _number(one)} for metric, one in self.overall[name].items()},
+            }
+            for name in self.names
+        }
+        differences = {
+            name: {metric: _plain(one) for metric, one in found.items()}
+            for name, found in self.differences.items()
+        }
+        return {
+            "k": self.k,
+            "users": self.users,
+            "users_with_truth": self.users_with_truth,
+            "catalogue_size": self.catalogue_size,
+            "baseline": self.baseline,
+            "seed": self.seed,
+            "lists": lists,
+            "differences": differences,
+        }
+
+    def render(self, metrics: Sequence[str] | None = None) -> Table:
+        """Draw the table for the terminal; * marks a difference whose interval excludes zero.
+
+        Parameters
+        ----------
+        metrics : sequence of str or None
+            Names without "@k", to fit a narrow terminal; None: all.
+        """
+        one = self.names[0]
+        known = [*self.intervals[one], *self.overall[one]]
+        shown = known if metrics is None else [f"{metric}@{self.k}" for metric in metrics]
+        unknown = [metric for metric in shown if metric not in known]
+        if unknown:
+            raise InputError("No such metric", expected=", ".join(known), received=", ".join(unknown))
+        compared = [metric for metric in next(iter(self.differences.values()), {}) if metric in shown]
+        table = Table(title=f"Lists of {self.k} for {self.users} users", caption=self._caption())
+        table.add_column("list", no_wrap=True)
+        for header in [*shown, *(f"{metric}\n- {self.baseline}" for metric in compared)]:
+            table.add_column(header, justify="right")
+        for name in self.names:
+            cells: dict[str, Interval | float] = {**self.intervals[name], **self.overall[name]}
+            gains = self.differences.get(name, {})
+            table.add_row(
+                name,
+                *(_cell(cells[metric]) for metric in shown),
+                *(_cell(gains[metric], marked=True) if metric in gains else "" for metric in compared),
+            )
+        return table
+
+    def _rows(self, name: str) -> list[dict[str, Any]]:
+        rows = []
+        for metric, one in self.intervals[name].items():
+            row = {"list": name, "metric": metric, **_plain(one)}
+            against = self.differences.get(name, {}).get(metric)
+            if against is not None:
+                found = {f"difference_{key}": value for key, value in _plain(against).items()}
+                row |= {**found, "difference": found["difference_mean"]}
+                row["significant"] = against.excludes_zero
+            rows.append(row)
+        for metric, value in self.overall[name].items():
+            rows.append({"list": name, "metric": metric, "mean": _number(value)})
+        return rows
+
+    def _caption(self) -> str:
+        level = next(iter(self.intervals[self.names[0]].values())).level
+        text = (
+            f"{self.users_with_truth} users have truth; {level:.0%} intervals by bootstrap over users; "
+            f"catalogue of {self.catalogue_size}"
+        )
+        return text if self.baseline is None else f"{text}; * differs from {self.baseline}"
+
+
+def _plain(one: Interval) -> dict[str, Any]:
+    return {
+        "mean": _number(one.mean),
+        "low": _number(one.low),
+        "high": _number(one.high),
+        "n": one.n,
+        "missing": one.missing,
+    }
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
+def _cell(value: Interval | float, *, marked: bool = False) -> str:
+    if not isinstance(value, Interval):
+        return f"{value:.3f}"
+    mean, interval = str(value).split(" ", 1)
+    return f"{mean}{' *' if marked and value.excludes_zero else ''}\n{interval}"

@@ -1,0 +1,182 @@
+"""Several lists for the same users, measured side by side; knows saved lists, no model.
+
+Every table holds the trivial rules: a number without "random", "popular" and "recent-popular"
+beside it says nothing. Each metric exists for each user, as a mean with its interval, and for NDCG
+and recall as a paired difference from a baseline. Items are the indices 0 … catalogue_size - 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from zhiyin.errors import InputError
+from zhiyin.evaluate.diversity import catalogue_coverage, exposure_gini, intra_list_distance
+from zhiyin.evaluate.hits import check_length, find_hits
+from zhiyin.evaluate.intervals import Interval, bootstrap_columns
+from zhiyin.evaluate.ranking import METRICS
+from zhiyin.evaluate.result import EvaluationTable
+from zhiyin.types import Array, FloatArray, IntArray, Ragged
+
+__all__ = ["TRIVIAL_RULES", "EvaluationTable", "evaluate_lists"]
+
+TRIVIAL_RULES = ("random", "popular", "recent-popular")
+COMPARED = ("ndcg", "recall")
+CHUNK = 1024
+
+Measured = Mapping[str, Mapping[str, FloatArray]]
+
+
+def evaluate_lists(
+    lists: Mapping[str, IntArray],
+    relevant: Ragged,
+    *,
+    k: int,
+    catalogue_size: int,
+    vectors: Array | None = None,
+    baseline: str | None = None,
+    seed: int = 0,
+    samples: int = 2000,
+) -> EvaluationTable:
+    """Measure lists for the same users side by side.
+
+    Parameters
+    ----------
+    lists : mapping of name -> int32 [U, n]
+        Item indices, best first, -1 pads on the right; the first k places count. The names must
+        include ``TRIVIAL_RULES``.
+    relevant : Ragged
+        What each of the U users took afterwards; items that no list could hold count as missed.
+    k : int
+        Places that count, >= 1.
+    catalogue_size : int
+        Number of items that could be shown: the denominator of coverage.
+    vectors : float [n_items, d] or None
+        An item vector for intra-list distance, n_items >= catalogue_size; None leaves it out.
+    baseline : str or None
+        The list that NDCG and recall of all others are paired with.
+    seed, samples : int
+        Of the bootstrap.
+
+    Returns
+    -------
+    EvaluationTable
+
+    Raises
+    ------
+    InputError
+        When a trivial rule or the baseline is missing, the numbers of users differ, or an item
+        lies outside the catalogue.
+
+    Examples
+    --------
+    >>> lists = {name: np.array([[0, 1], [2, 3]], np.int32) for name in TRIVIAL_RULES}
+    >>> table = evaluate_lists(lists, Ragged.from_lists([[1], [0]]), k=2, catalogue_size=4)
+    >>> table.values["popular"]["recall@2"], table.overall["popular"]["catalogue_coverage@2"]
+    (array([1., 0.]), 1.0)
+    """
+    check_length(k)
+    shown = _checked(lists, relevant, k, catalogue_size, baseline)
+    if vectors is not None and len(vectors) < catalogue_size:
+        raise InputError(
+            "Some items have no vector",
+            expected=f"at least {catalogue_size} rows, one for each item of the catalogue",
+            received=f"{len(vectors)} rows",
+        )
+    values = {name: _values(items, relevant, k, vectors) for name, items in shown.items()}
+    gains = _gains(values, baseline, k)
+    return EvaluationTable(
+        k=k,
+        users=len(relevant),
+        users_with_truth=int(np.count_nonzero(~np.isnan(values[TRIVIAL_RULES[0]][f"ndcg@{k}"]))),
+        catalogue_size=catalogue_size,
+        baseline=baseline,
+        seed=seed,
+        values=values,
+        intervals=_intervals(values, seed, samples),
+        overall={name: _overall(items, k, catalogue_size) for name, items in shown.items()},
+        differences=_intervals(gains, seed, samples),
+    )
+
+
+def _checked(
+    lists: Mapping[str, IntArray], relevant: Ragged, k: int, catalogue_size: int, baseline: str | None
+) -> dict[str, IntArray]:
+    missing = [name for name in TRIVIAL_RULES if name not in lists]
+    if missing:
+        raise InputError(
+            "The trivial rules are missing from the comparison",
+            expected=", ".join(TRIVIAL_RULES),
+            received=", ".join(lists) or "no lists",
+            hint=f"Add the lists of: {', '.join(missing)}.",
+        )
+    if baseline is not None and baseline not in lists:
+        raise InputError(
+            f"The baseline {baseline!r} is not among the lists", expected=", ".join(lists), received=baseline
+        )
+    for name, items in lists.items():
+        if items.ndim != 2 or len(items) != len(relevant) or not np.issubdtype(items.dtype, np.integer):
+            raise InputError(
+                f"The lists {name!r} do not fit the users",
+                expected=f"item indices of shape [{len(relevant)}, n]",
+                received=f"{items.dtype} of shape {items.shape}",
+            )
+        if items.size and (items.max() >= catalogue_size or items.min() < -1):
+            raise InputError(
+                f"The lists {name!r} hold items outside the catalogue",
+                expected=f"-1 … {catalogue_size - 1}",
+                received=f"{items.min()} … {items.max()}",
+            )
+    return {name: items[:, :k] for name, items in lists.items()}
+
+
+def _values(items: IntArray, relevant: Ragged, k: int, vectors: Array | None) -> dict[str, FloatArray]:
+    hits = find_hits(items, relevant, k)
+    found = {f"{name}@{k}": metric(hits) for name, metric in METRICS.items()}
+    if vectors is not None:
+        found[f"intra_list_distance@{k}"] = _distance(items, vectors)
+    return found
+
+
+def _distance(items: IntArray, vectors: Array) -> FloatArray:
+    found = np.full(len(items), np.nan)
+    for start in range(0, len(items), CHUNK):
+        part = items[start : start + CHUNK]
+        placed = np.asarray(vectors[np.maximum(part, 0)], dtype=np.float64)
+        placed[part < 0] = np.nan
+        found[start : start + CHUNK] = intra_list_distance(placed)
+    return found
+
+
+def _gains(values: Measured, baseline: str | None, k: int) -> Measured:
+    """Each list minus the baseline, user by user."""
+    if baseline is None:
+        return {}
+    metrics = [f"{name}@{k}" for name in COMPARED]
+    return {
+        name: {metric: one[metric] - values[baseline][metric] for metric in metrics}
+        for name, one in values.items()
+        if name != baseline
+    }
+
+
+def _intervals(values: Measured, seed: int, samples: int) -> dict[str, dict[str, Interval]]:
+    """Means with intervals; all columns in one call, so that the users are resampled once."""
+    places = [(name, metric) for name, one in values.items() for metric in one]
+    if not places:
+        return {}
+    columns = np.column_stack([values[name][metric] for name, metric in places])
+    found: dict[str, dict[str, Interval]] = {name: {} for name in values}
+    for (name, metric), one in zip(
+        places, bootstrap_columns(columns, seed=seed, samples=samples), strict=True
+    ):
+        found[name][metric] = one
+    return found
+
+
+def _overall(items: IntArray, k: int, catalogue_size: int) -> dict[str, float]:
+    return {
+        f"catalogue_coverage@{k}": catalogue_coverage(items, catalogue_size),
+        f"exposure_gini@{k}": exposure_gini(items, catalogue_size),
+    }

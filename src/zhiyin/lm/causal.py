@@ -1,0 +1,315 @@
+"""A causal language model of transformers behind the protocol ``zhiyin.types.LanguageModel``.
+
+Texts in, texts and numbers out. Prefix and continuations are tokenised separately and no special
+tokens are added. One lock a loaded model; callers in other threads wait.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from zhiyin.errors import InputError, ModelError
+from zhiyin.extras import require
+from zhiyin.lm.convert import converted_folder
+from zhiyin.lm.find import Source, file_digest, find_model
+from zhiyin.lm.generation import OpenVinoWriter, TransformersWriter, check_request, open_writer
+from zhiyin.lm.linear import speed_up
+from zhiyin.lm.read import read_model, set_threads_once
+from zhiyin.lm.scoring import Scorer
+from zhiyin.types import FloatArray, Message
+
+__all__ = ["CausalLanguageModel", "Precision", "load_language_model"]
+
+Precision = Literal["float32", "bfloat16"]
+ROLES = ("system", "user", "assistant")
+
+_loading = threading.Lock()
+_loaded: weakref.WeakValueDictionary[tuple[str, str], CausalLanguageModel] = weakref.WeakValueDictionary()
+
+
+class CausalLanguageModel:
+    """A loaded model; make one with ``load_language_model``.
+
+    Parameters
+    ----------
+    model : Any
+        A causal model of transformers in float32, in evaluation mode. It is changed in place: its
+        linear layers get the faster product, and bfloat16 weights where ``dtype`` says so.
+    tokenizer
+        Its tokenizer.
+    name : str
+        Name under which results are kept in caches; must tell these weights from others.
+    dtype : {"float32", "bfloat16"}
+        Of the weights of the linear layers; all else is float32.
+    gguf : Path or None
+        The file that openvino-genai may write from.
+    prefix_cache_bytes : int
+        Bound of the memory for computed prefixes (SmolLM2-135M: 48 kB a token).
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        tokenizer: Any,
+        *,
+        name: str,
+        dtype: Precision = "float32",
+        gguf: Path | None = None,
+        prefix_cache_bytes: int = 512 << 20,
+    ) -> None:
+        self._name = name if dtype == "float32" else f"{name}+{dtype}"
+        self._tokenizer, self._gguf = tokenizer, gguf
+        self._model = speed_up(model, bfloat16=dtype == "bfloat16")
+        self._lock = threading.RLock()
+        self._writer: OpenVinoWriter | TransformersWriter | None = None
+        self._scorer = Scorer(
+            self._model,
+            name=self._name,
+            prefix_cache_bytes=prefix_cache_bytes,
+            tolerance=1e-3 if dtype == "float32" else 0.1,
+        )
+
+    def __repr__(self) -> str:
+        return f"CausalLanguageModel({self._name!r})"
+
+    @property
+    def name(self) -> str:
+        """Name, digest of the weights, and precision where it is not float32."""
+        return self._name
+
+    @property
+    def model(self) -> Any:
+        """The transformers model itself, for tuning; hold ``lock`` while using it."""
+        return self._model
+
+    @property
+    def tokenizer(self) -> Any:
+        """The transformers tokenizer."""
+        return self._tokenizer
+
+    @property
+    def lock(self) -> threading.RLock:
+        """The lock of this model."""
+        return self._lock
+
+    @property
+    def writer(self) -> str:
+        """What generates: "openvino-genai" or "transformers"; opened on first use."""
+        with self._lock:
+            return self._open().name
+
+    def count_tokens(self, text: str) -> int:
+        """Number of tokens, without special ones."""
+        return len(self._encode([text])[0])
+
+    def chat_prompt(self, messages: Sequence[Message]) -> str:
+        """The messages as the model was taught to read them, open for the assistant's answer.
+
+        A model without a chat template gets "role: content" lines.
+
+        Raises
+        ------
+        InputError
+            For no messages, or a role other than system, user, assistant.
+        """
+        for message in messages:
+            if message["role"] not in ROLES:
+                raise InputError(
+                    "A message has an unknown role", expected=str(ROLES), received=message["role"]
+                )
+        if not messages:
+            raise InputError("There are no messages", expected="at least one")
+        if not self._tokenizer.chat_template:
+            lines = [f"{message['role']}: {message['content']}\n" for message in messages]
+            return "".join([*lines, "assistant:"])
+        try:
+            prompt: str = self._tokenizer.apply_chat_template(
+                list(messages), tokenize=False, add_generation_prompt=True
+            )
+        except Exception as error:  # templates raise errors of their own: no system role, wrong order
+            raise InputError(
+                "The model's chat template refuses these messages",
+                received=str([message["role"] for message in messages]),
+                hint=str(error),
+            ) from error
+        return prompt
+
+    def generate(
+        self, prompts: Sequence[str], *, max_tokens: int, temperature: float = 0.0, seed: int = 0
+    ) -> list[str]:
+        """What the model writes after each prompt, up to the end of its turn.
+
+        Parameters
+        ----------
+        prompts : sequence of str
+            Finished prompts, see ``chat_prompt``; written in batches.
+        max_tokens : int
+            Most tokens to add, >= 1.
+        temperature : float
+            0 takes the likeliest token (a prompt alone gives the same text as in a batch); above 0
+            samples from the whole vocabulary.
+        seed : int
+            Of the samples; the same prompts and seed give the same texts.
+
+        Raises
+        ------
+        InputError
+            For an empty prompt or a number out of range.
+        """
+        check_request(prompts, max_tokens=max_tokens, temperature=temperature, seed=seed)
+        with self._lock:
+            writer = self._open()
+            return writer.write(list(prompts), max_tokens=max_tokens, temperature=temperature, seed=seed)
+
+    def token_log_probabilities(self, texts: Sequence[str]) -> list[FloatArray]:
+        """Log p(token | tokens before it), nats: float64 [tokens - 1] for each text.
+
+        The first token has nothing before it and no entry.
+        """
+        with self._lock:
+            return self._scorer.token_log_probabilities(self._encode(texts))
+
+    def log_likelihood(self, prefix: str, continuations: Sequence[str]) -> FloatArray:
+        """Log p(continuation | prefix), summed over its tokens, float64 [n], nats.
+
+        All continuations go through the model in one pass that shares the prefix; they equal
+        separate passes within 1e-3 in float32. An empty continuation gives 0.
+
+        Parameters
+        ----------
+        prefix : str
+            Not empty. Kept: a later call whose prefix begins with the same tokens computes the rest
+            only.
+        continuations : sequence of str
+            Tokenised apart from the prefix; mind the space they should begin with.
+
+        Raises
+        ------
+        InputError
+            For an empty prefix, or more tokens than the model can see.
+
+        Examples
+        --------
+        >>> model = load_language_model("smollm2-135m")
+        >>> paris, cheese = model.log_likelihood("The capital of France is", [" Paris", " cheese"])
+        >>> bool(paris > cheese)
+        True
+        """
+        with self._lock:
+            head, *rest = self._encode([prefix, *continuations])
+            return self._scorer.log_likelihood(head, rest)
+
+    def answer_logits(self, prefix: str, suffixes: Sequence[str], answers: tuple[str, str]) -> FloatArray:
+        """Logits of two answers after ``prefix`` and each suffix, float64 [n, 2].
+
+        Taken in float32 or better whatever ``dtype`` is, so that their difference keeps its order.
+
+        Parameters
+        ----------
+        prefix : str
+            Not empty; shared and kept as in ``log_likelihood``.
+        suffixes : sequence of str
+            E.g. one a candidate, ending where the answer begins; may be empty.
+        answers : (str, str)
+            One token each, e.g. (" yes", " no").
+
+        Raises
+        ------
+        InputError
+            For an empty prefix, an answer of several tokens, or more tokens than the model can see.
+        """
+        with self._lock:
+            head, *rest = self._encode([prefix, *suffixes])
+            return self._scorer.answer_logits(head, rest, self._answers(answers))
+
+    def _answers(self, answers: tuple[str, str]) -> tuple[int, int]:
+        if len(answers) != 2:
+            raise InputError("answers need two texts", expected="2", received=str(len(answers)))
+        encoded = self._encode(answers)
+        for text, tokens in zip(answers, encoded, strict=True):
+            if len(tokens) != 1:
+                raise InputError(
+                    f"The answer {text!r} is not one token",
+                    expected="1 token",
+                    received=str(self._tokenizer.convert_ids_to_tokens(tokens.tolist())),
+                    hint="Try a common short word, with or without the leading space.",
+                )
+        return int(encoded[0][0]), int(encoded[1][0])
+
+    def _encode(self, texts: Sequence[str]) -> list[npt.NDArray[np.int64]]:
+        if not texts:
+            return []
+        rows = self._tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]
+        return [np.array(row, dtype=np.int64) for row in rows]
+
+    def _open(self) -> OpenVinoWriter | TransformersWriter:
+        if self._writer is None:
+            self._writer = open_writer(self._model, self._tokenizer, gguf=self._gguf)
+        return self._writer
+
+
+def load_language_model(
+    name: str | Path, *, dtype: Precision = "float32", cache: Path | None = None
+) -> CausalLanguageModel:
+    """Load a causal language model; callers in one process share a copy while one of them holds it.
+
+    Parameters
+    ----------
+    name : str or Path
+        "smollm2-135m" (its weights come with the extra ``lm``), a folder in the transformers
+        layout, a GGUF file, or a Hub id (transformers' own cache and HF_HUB_OFFLINE hold).
+    dtype : {"float32", "bfloat16"}
+        Precision of the products in the linear layers. bfloat16 halves their memory and is faster
+        on processors that have it.
+    cache : Path or None
+        Where a GGUF file is converted to, once; None: ZHIYIN_CACHE, else ``~/.cache/zhiyin``.
+
+    Raises
+    ------
+    ModelError
+        Naming what was not found or is damaged.
+    MissingExtraError
+        When torch or transformers are not installed.
+
+    Examples
+    --------
+    >>> load_language_model("smollm2-135m").count_tokens("A red candle holder")
+    5
+    """
+    if dtype not in get_args(Precision):
+        raise InputError("dtype is unknown", expected=str(get_args(Precision)), received=str(dtype))
+    source = find_model(name)
+    require("torch")
+    set_threads_once()
+    with _loading:
+        folder, label = _prepare(source, cache)
+        key = (label, dtype)
+        model = _loaded.get(key)
+        if model is None:
+            network, tokenizer = read_model(source.name if folder is None else folder)
+            gguf = source.path if source.kind == "gguf" else None
+            model = CausalLanguageModel(network, tokenizer, name=label, dtype=dtype, gguf=gguf)
+            _loaded[key] = model
+    return model
+
+
+def _prepare(source: Source, cache: Path | None) -> tuple[Path | None, str]:
+    """The folder to read (None: the Hub), and a name that tells these weights from others."""
+    if source.path is None:
+        return None, source.name
+    if source.kind == "gguf":
+        folder = converted_folder(source.path, cache=cache)
+        return folder, f"{source.name}@{folder.name.removeprefix(source.path.stem)[1:9]}"
+    try:
+        digests = [file_digest(path) for path in sorted(source.path.glob("*.safetensors"))]
+    except OSError as error:
+        raise ModelError(f"{source.path} cannot be read", received=str(error)) from error
+    joined = "-".join(digest[:8] for digest in digests[:3]) or "empty"
+    return source.path, f"{source.name}@{joined}"

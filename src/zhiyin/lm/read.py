@@ -1,0 +1,159 @@
+"""A folder or a Hub id becomes a transformers model and its tokenizer; every failure names its file.
+
+Weights are read as float32 safetensors. Pickled weights are refused, code from a model's folder is
+not run, and the noise that transformers makes while loading is held back.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from zhiyin.errors import ModelError
+from zhiyin.extras import require
+
+__all__ = ["check_folder", "quiet_transformers", "read_model", "set_threads_once"]
+
+_threads_lock = threading.Lock()
+_threads_set = False
+
+
+def set_threads_once() -> None:
+    """Give torch the cores this process may use, unless OMP_NUM_THREADS says otherwise; once."""
+    global _threads_set
+    with _threads_lock:
+        if _threads_set:
+            return
+        _threads_set = True
+        if "OMP_NUM_THREADS" not in os.environ and hasattr(os, "sched_getaffinity"):
+            require("torch").set_num_threads(len(os.sched_getaffinity(0)))
+
+
+@contextlib.contextmanager
+def quiet_transformers() -> Iterator[None]:
+    """No load reports, warnings or bars of transformers inside the block."""
+    logging = require("transformers").utils.logging
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()
+
+
+def check_folder(folder: Path) -> None:
+    """Look at a model folder before it is loaded.
+
+    Raises
+    ------
+    ModelError
+        Naming the file that is missing or damaged.
+    """
+    _json(folder / "config.json")
+    index = folder / "model.safetensors.index.json"
+    names = set(_json(index).get("weight_map", {}).values()) if index.exists() else set()
+    paths = sorted(folder / name for name in names) or sorted(folder.glob("*.safetensors"))
+    if not paths:
+        raise ModelError(
+            f"{folder} holds no weights",
+            expected="*.safetensors",
+            received=", ".join(sorted(path.name for path in folder.iterdir())) or "an empty folder",
+            hint="Save the model with safe_serialization=True; pickled weights are not read.",
+        )
+    for path in paths:
+        _check_weights(path)
+
+
+def read_model(place: str | Path, *, auto: str = "AutoModelForCausalLM", **options: Any) -> tuple[Any, Any]:
+    """Load a model in float32 and its tokenizer.
+
+    Parameters
+    ----------
+    place : str or Path
+        A folder (Path) or a Hub id (str), for which transformers' own cache and offline switch hold.
+    auto : str
+        The transformers auto class to use.
+    **options
+        Passed on to its ``from_pretrained``.
+
+    Raises
+    ------
+    ModelError
+        When anything is missing, damaged or does not fit together.
+    """
+    torch, transformers = require("torch"), require("transformers")
+    local = isinstance(place, Path)
+    if isinstance(place, Path):
+        check_folder(place)
+    try:
+        with quiet_transformers():
+            tokenizer = transformers.AutoTokenizer.from_pretrained(str(place), local_files_only=local)
+            model, info = getattr(transformers, auto).from_pretrained(
+                str(place),
+                dtype=torch.float32,
+                use_safetensors=True,
+                local_files_only=local,
+                output_loading_info=True,
+                **options,
+            )
+    except Exception as error:  # transformers raises many kinds for one cause: it cannot be read
+        raise _unreadable(place, f"{type(error).__name__}: {str(error).splitlines()[0][:300]}") from error
+    missing = sorted(info["missing_keys"])
+    if missing:
+        raise _unreadable(place, f"no weights for {missing[0]} and {len(missing) - 1} others")
+    return model.eval(), tokenizer
+
+
+def _unreadable(place: str | Path, received: str) -> ModelError:
+    local = isinstance(place, Path)
+    return ModelError(
+        f"{place} cannot be loaded",
+        expected="a model with its tokenizer" + ("" if local else " on the Hub or in its local cache"),
+        received=received,
+        hint="Save or download the folder again."
+        if local
+        else "Check the id; with HF_HUB_OFFLINE=1 the model must have been downloaded before.",
+    )
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ModelError(
+            f"{path} is missing",
+            expected="a folder that save_pretrained wrote",
+            hint="Point to the folder that holds config.json.",
+        ) from error
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path} is damaged", expected="JSON", received=str(error)) from error
+    if not isinstance(content, dict):
+        raise ModelError(f"{path} is damaged", expected="a JSON object", received=type(content).__name__)
+    return content
+
+
+def _check_weights(path: Path) -> None:
+    safetensors = require("safetensors")
+    hint = "Save or download the folder again."
+    if not path.is_file():
+        raise ModelError(
+            f"{path} is missing", expected="a file named in model.safetensors.index.json", hint=hint
+        )
+    try:
+        with safetensors.safe_open(str(path), framework="numpy"):
+            pass
+    except Exception as error:
+        raise ModelError(
+            f"{path} is damaged",
+            expected="a whole safetensors file",
+            received=f"{path.stat().st_size} bytes: {error}",
+            hint=hint,
+        ) from error

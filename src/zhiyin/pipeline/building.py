@@ -1,0 +1,109 @@
+"""From a recipe to fitted components; the one place that knows which stage needs what."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from zhiyin.config import Recipe, Stage
+from zhiyin.data import Dataset, Task, held_out_task
+from zhiyin.draws import generator
+from zhiyin.explore import make_policy
+from zhiyin.interest import item_vectors
+from zhiyin.logs import get_logger
+from zhiyin.pipeline.stages import Components, fill
+from zhiyin.registry import resolve
+from zhiyin.retrieve import make_retriever
+from zhiyin.types import Candidates, Diversifier, Policy, Ranker, RankingExamples, Retriever
+
+__all__ = ["fit_components", "policy_of", "ranking_examples"]
+
+log = get_logger("pipeline")
+FALLBACK = Stage(method="recent-popular")
+
+
+def fit_components(recipe: Recipe, train: Dataset, valid: Dataset | None) -> Components:
+    """Fit every stage of a recipe.
+
+    Retrievers learn from ``train``; with ``valid`` the fusion learns its weights and the ranker
+    its blend from what they would have shown, then (``recipe.refit``) the retrievers learn once
+    more from both parts.
+    """
+    known = train if valid is None else train.joined(valid)
+    retriever = _retriever(recipe.stages.retrieve)
+    fallback: Retriever[Dataset] = make_retriever(FALLBACK.method, **FALLBACK.params).fit(train)
+    if retriever is not None:
+        retriever.fit(train, valid)
+    ranker = _ranker(recipe, train, valid, retriever, fallback)
+    if recipe.refit and valid is not None:
+        fallback.fit(known)
+        if retriever is not None:
+            retriever.fit(known)
+    return Components(
+        fallback=fallback,
+        policy=policy_of(recipe),
+        retriever=retriever,
+        ranker=ranker,
+        diversifier=_diversifier(recipe, known),
+    )
+
+
+def policy_of(recipe: Recipe) -> Policy:
+    """The policy of a recipe; "none" is greedy."""
+    stage = recipe.stages.explore
+    policy: Policy = make_policy(stage.method if stage.active else "greedy", **stage.params)
+    return policy
+
+
+def ranking_examples(task: Task, candidates: Candidates, known: Dataset) -> RankingExamples:
+    """Candidates with the answer to "did the user take it afterwards?"."""
+    taken = np.zeros((len(candidates), known.n_items), dtype=bool)
+    taken[task.relevant.rows, task.relevant.items] = True
+    labels = np.take_along_axis(taken, np.maximum(candidates.items, 0), axis=1)
+    return RankingExamples(
+        task.queries,
+        candidates,
+        labels & (candidates.items >= 0),
+        known.catalogue.titles,
+        known.catalogue.prices,
+    )
+
+
+def _retriever(stage: Stage) -> Retriever[Dataset] | None:
+    return make_retriever(stage.method, **stage.params) if stage.active else None
+
+
+def _ranker(
+    recipe: Recipe,
+    train: Dataset,
+    valid: Dataset | None,
+    retriever: Retriever[Dataset] | None,
+    fallback: Retriever[Dataset],
+) -> Ranker | None:
+    stage = recipe.stages.rank
+    if not stage.active:
+        return None
+    params = {"language": recipe.language, "seed": recipe.seed, **stage.params}
+    ranker: Ranker = resolve("ranker", stage.method)(**params)
+    if valid is None:
+        log.warning("the rank stage is left out: it learns its weight from validation data")
+        return None
+    task = _learnable(held_out_task(train, valid), ranker.config.examples, recipe.seed)  # type: ignore[attr-defined]
+    spare = fallback.retrieve(task.queries, recipe.candidates)
+    found = spare if retriever is None else fill(retriever.retrieve(task.queries, recipe.candidates), spare)
+    return ranker.fit(ranking_examples(task, found, train))
+
+
+def _learnable(task: Task, n: int, seed: int) -> Task:
+    """Users with a history, at random: a user without one gives the model nothing to read."""
+    rows = np.flatnonzero(task.queries.histories.lengths > 0)
+    chosen = generator(seed, 1, stream="examples").permutation(rows)[:n]
+    return task.take(np.sort(chosen))
+
+
+def _diversifier(recipe: Recipe, known: Dataset) -> Diversifier | None:
+    stage = recipe.stages.diversify
+    if not stage.active:
+        return None
+    vectors = item_vectors(known.catalogue.titles, known.catalogue.attributes, recipe.encoder)
+    diversifier: Diversifier = resolve("diversifier", stage.method)(**stage.params).fit(vectors)
+    return diversifier

@@ -1,0 +1,252 @@
+"""The stages composed: fit, recommend, explain, describe, save, load."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from zhiyin.artifacts import read_version, write_version
+from zhiyin.config import Recipe, load_recipe
+from zhiyin.data import Dataset
+from zhiyin.draws import keys_of
+from zhiyin.errors import InputError, NotFittedError
+from zhiyin.interest import Background, Description, describe, gather_evidence
+from zhiyin.lm import load_language_model
+from zhiyin.pipeline.building import fit_components
+from zhiyin.pipeline.explain import Explanation, explain_items
+from zhiyin.pipeline.recommendations import Recommendations
+from zhiyin.pipeline.saving import load_components, save_components
+from zhiyin.pipeline.stages import Components, Trace, run_stages
+from zhiyin.types import BoolArray, LanguageModel, Queries
+
+__all__ = ["Recommender"]
+
+
+class Recommender:
+    """A recommender made from a recipe.
+
+    Examples
+    --------
+    >>> import zhiyin as zy
+    >>> split = zy.split_by_time(zy.load_bundled("online-retail"))
+    >>> plain = {"stages.retrieve.method": "recent-popular", "stages.rank.method": "none",
+    ...          "stages.diversify.method": "none", "stages.explore.method": "none"}
+    >>> recommender = zy.Recommender.from_recipe("retail", plain).fit(split.train, split.valid)
+    >>> len(recommender.recommend(["17850"], k=3).items[0])
+    3
+    """
+
+    def __init__(self, recipe: Recipe) -> None:
+        self.recipe = recipe
+        self._known: Dataset | None = None
+        self._parts: Components | None = None
+        self._background: Background | None = None
+        self._lock = threading.Lock()
+
+    @classmethod
+    def from_recipe(cls, name: str, overrides: Mapping[str, Any] | None = None) -> Self:
+        """From a recipe's name or TOML file; ``overrides`` by dotted key win.
+
+        Raises
+        ------
+        ConfigError
+            When there is no such recipe or a value is wrong.
+        """
+        return cls(load_recipe(name, overrides))
+
+    def fit(self, train: Dataset, valid: Dataset | None = None) -> Self:
+        """Learn from events; ``valid`` (later than ``train``) is needed to learn blends.
+
+        Raises
+        ------
+        ZhiyinError
+            When the data does not suit a stage.
+        """
+        self._parts = fit_components(self.recipe, train, valid)
+        self._know(train if valid is None else train.joined(valid))
+        return self
+
+    @property
+    def dataset(self) -> Dataset:
+        """All events the recommender knows.
+
+        Raises
+        ------
+        NotFittedError
+        """
+        if self._known is None:
+            raise NotFittedError("Recommender")
+        return self._known
+
+    @property
+    def components(self) -> Components:
+        """The fitted stages.
+
+        Raises
+        ------
+        NotFittedError
+        """
+        if self._parts is None:
+            raise NotFittedError("Recommender")
+        return self._parts
+
+    def recommend(
+        self,
+        users: Sequence[str | None],
+        *,
+        text: str | Sequence[str | None] | None = None,
+        k: int = 10,
+        exclude_seen: bool = True,
+        allowed: Sequence[str] | None = None,
+        keys: Sequence[int] | None = None,
+        reasons: bool = False,
+    ) -> Recommendations:
+        """Slates for users.
+
+        Parameters
+        ----------
+        users : sequence of str or None
+            External ids; unknown ones and None (no user) are welcome.
+        text : str or sequence
+            What the user wants, in words, for all or one a user; fused with the history.
+        k : int
+            Places, >= 1.
+        allowed : sequence of str
+            Only these items may be shown; None: all.
+        keys : sequence of int
+            Request keys for the draws; the same key gives the same slate. Default: from user and text.
+        reasons : bool
+            Also say why, where a reason passes its deletion test.
+
+        Raises
+        ------
+        InputError
+            When an argument has the wrong form.
+        """
+        queries = self.queries(users, text=text, exclude_seen=exclude_seen, allowed=allowed, keys=keys)
+        trace = self.run(queries, k=k)
+        why: tuple[tuple[str, ...], ...] = ()
+        if reasons:
+            why = tuple(
+                tuple(one.reason for one in self._explain(queries.take([row]), trace.slates.items[row]))
+                for row in range(len(queries))
+            )
+        return Recommendations(
+            queries.users, trace.slates, self.dataset.catalogue, why, trace.notes, trace.milliseconds
+        )
+
+    def queries(
+        self,
+        users: Sequence[str | None],
+        *,
+        text: str | Sequence[str | None] | None = None,
+        exclude_seen: bool = True,
+        allowed: Sequence[str] | None = None,
+        keys: Sequence[int] | None = None,
+    ) -> Queries:
+        """The requests of ``recommend`` as the stages read them."""
+        if isinstance(users, str):
+            raise InputError("users is one string", expected="a list of ids", hint=f"Write [{users!r}].")
+        names = tuple(users)
+        texts = (text,) * len(names) if text is None or isinstance(text, str) else tuple(text)
+        if len(texts) != len(names):
+            raise InputError("One text a user", expected=f"{len(names)} texts", received=str(len(texts)))
+        made = keys_of(zip(names, texts, strict=True)) if keys is None else np.array(keys, dtype=np.uint64)
+        return Queries(
+            users=names,
+            histories=self.dataset.histories(self.dataset.index_of_users(names)),
+            keys=made,
+            texts=texts,
+            times=np.full(len(names), self.dataset.cut),
+            allowed=None if allowed is None else self._mask(allowed),
+            exclude_seen=exclude_seen,
+        )
+
+    def run(self, queries: Queries, *, k: int = 10) -> Trace:
+        """Run the stages on prepared queries and keep what each made of them."""
+        if k < 1:
+            raise InputError("k is too small", expected="k >= 1", received=str(k))
+        n = max(self.recipe.candidates, k)
+        return run_stages(self.components, queries, n=n, k=k, seed=self.recipe.seed)
+
+    def explain(self, user: str | None, item: str, *, text: str | None = None) -> Explanation:
+        """Why an item stands where it does for a user.
+
+        Raises
+        ------
+        InputError
+            When the item is unknown.
+        """
+        index = self.dataset.catalogue.index_of([item])
+        if index[0] < 0:
+            raise InputError(f"No item has the id {item!r}", expected="an id of the catalogue", received=item)
+        return self._explain(self.queries([user], text=text), index)[0]
+
+    def describe(self, user: str) -> Description:
+        """A user in words, every claim with the items behind it; empty for an unknown user."""
+        dataset = self.dataset
+        with self._lock:
+            if self._background is None:
+                self._background = Background(dataset.catalogue)
+        history = dataset.histories(dataset.index_of_users([user]))
+        evidence = gather_evidence(history, self._background, user=user, now=dataset.cut)
+        return describe(evidence, language=self.recipe.language, model=self._writer())
+
+    def save(self, folder: str | Path) -> None:
+        """Write everything into a folder; the folder is whole or as before.
+
+        Raises
+        ------
+        ArtifactError
+            When it cannot be written.
+        """
+        recipe = self.recipe.model_dump(mode="json")
+        with write_version(
+            Path(folder),
+            kind="recommender",
+            config=recipe,
+            dataset=self.dataset.fingerprint,
+            seed=self.recipe.seed,
+        ) as draft:
+            self.dataset.save(draft)
+            save_components(self.components, draft)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Self:
+        """Read what ``save`` wrote.
+
+        Raises
+        ------
+        ArtifactError
+            When the folder is missing or damaged; the file is named.
+        """
+        version, manifest = read_version(Path(folder), kind="recommender")
+        recommender = cls(Recipe(**manifest.config))
+        recommender._parts = load_components(recommender.recipe, version)
+        recommender._know(Dataset.load(version))
+        return recommender
+
+    def _know(self, dataset: Dataset) -> None:
+        self._known, self._background = dataset, None
+
+    def _mask(self, allowed: Sequence[str]) -> BoolArray:
+        index = self.dataset.catalogue.index_of(allowed)
+        if (index < 0).any():
+            missing = allowed[int(np.flatnonzero(index < 0)[0])]
+            raise InputError(f"No item has the id {missing!r}", expected="ids of the catalogue")
+        mask = np.zeros(self.dataset.n_items, dtype=bool)
+        mask[index] = True
+        return mask
+
+    def _explain(self, query: Queries, items: np.ndarray) -> list[Explanation]:
+        return explain_items(self.components, self.dataset.catalogue, query, items, seed=self.recipe.seed)
+
+    def _writer(self) -> LanguageModel | None:
+        stage = self.recipe.stages.describe
+        if stage.method != "language-model":
+            return None
+        return load_language_model(stage.params.get("model", "smollm2-135m"))

@@ -1,0 +1,104 @@
+"""Two ways to ask a language model about candidates; knows titles, no users and no scores.
+
+``yes-no``: logit of yes minus logit of no after "will this customer buy it?".
+``likelihood``: ln p(title | history) - ln p(title | no history), which is the pointwise mutual
+information of title and history under the model, so that long or common titles gain nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+
+from zhiyin.caches import MemoryCache
+from zhiyin.safety import sanitise
+from zhiyin.text import ANSWERS, history_lines, render, split, version
+from zhiyin.types import FloatArray, LanguageModel
+
+__all__ = ["Asking", "LikelihoodAsking", "YesNoAsking", "make_asking"]
+
+
+class Asking(Protocol):
+    """One way to ask."""
+
+    @property
+    def version(self) -> str:
+        """Changes with the text of the prompts."""
+        ...
+
+    def scores(self, history: Sequence[str], titles: Sequence[str], wish: str | None) -> FloatArray:
+        """One score a title, float64 [n]; higher: more likely taken."""
+        ...
+
+
+class YesNoAsking:
+    """Asks "will this customer buy it?" in one turn of a chat."""
+
+    def __init__(self, model: LanguageModel, language: str) -> None:
+        self.model, self.language = model, language
+        self.version = f"yes-no-{version('will_buy', language)}"
+
+    def scores(self, history: Sequence[str], titles: Sequence[str], wish: str | None) -> FloatArray:
+        """Logit of yes minus logit of no, float64 [n]."""
+        shared: dict[str, str | list[str]] = {"history": _lines(history, self.language)}
+        if wish:
+            shared["wish"] = wish
+        prefix, suffixes = split(
+            "will_buy",
+            self.language,
+            shared=shared,
+            each=[{"title": _readable(title)} for title in titles],
+            wrap=lambda text: self.model.chat_prompt([{"role": "user", "content": text}]),
+        )
+        logits = self.model.answer_logits(prefix, suffixes, ANSWERS[self.language])
+        difference: FloatArray = logits[:, 0] - logits[:, 1]
+        return difference
+
+
+class LikelihoodAsking:
+    """Reads the history as a list of products and asks how likely each title is to come next."""
+
+    def __init__(self, model: LanguageModel, language: str) -> None:
+        self.model, self.language = model, language
+        self.version = f"likelihood-{version('next_item', language)}-{version('any_item', language)}"
+
+    def scores(self, history: Sequence[str], titles: Sequence[str], wish: str | None) -> FloatArray:
+        """Log-likelihood ratio, float64 [n]."""
+        fields: dict[str, str | list[str]] = {"history": _lines(history, self.language)}
+        if wish:
+            fields["wish"] = wish
+        # The blank before a title belongs to its first token.
+        prefix = render("next_item", self.language, **fields).rstrip(" ")
+        endings = [f" {_readable(title)}\n" for title in titles]
+        return self.model.log_likelihood(prefix, endings) - self._alone(endings)
+
+    def _alone(self, endings: Sequence[str]) -> FloatArray:
+        keys = [f"{self.model.name}|{self.version}|{ending}" for ending in endings]
+        missing = [place for place, key in enumerate(keys) if _ALONE.get(key) is None]
+        if missing:
+            prefix = render("any_item", self.language).rstrip(" ")
+            found = self.model.log_likelihood(prefix, [endings[place] for place in missing])
+            for place, value in zip(missing, found, strict=True):
+                _ALONE.put(keys[place], float(value))
+        values = [_ALONE.get(key) for key in keys]
+        return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+
+
+_ALONE: MemoryCache[float] = MemoryCache(200_000)
+
+
+def make_asking(way: str, model: LanguageModel, language: str) -> Asking:
+    """``yes-no`` or ``likelihood``."""
+    return YesNoAsking(model, language) if way == "yes-no" else LikelihoodAsking(model, language)
+
+
+def _lines(history: Sequence[str], language: str) -> list[str]:
+    return history_lines([_readable(title) for title in history], language=language)
+
+
+def _readable(title: str) -> str:
+    # Titles in capitals are rare in what a model has read, and take more tokens.
+    clean = sanitise(title)
+    return clean.capitalize() if clean.isupper() else clean

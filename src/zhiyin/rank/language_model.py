@@ -1,0 +1,197 @@
+"""Ranks candidates by what a language model says of them, beside the retrieval score.
+
+Two ways to ask: the difference of the yes and no logits after "will they buy it?", or the
+likelihood of the title after the history divided by its likelihood after no history. Validation
+chooses the way and the weight; a weight of zero leaves the retrieval order as it is.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+import polars as pl
+from pydantic import Field
+
+from zhiyin import config
+from zhiyin.artifacts import read_json, write_text
+from zhiyin.caches import ArrayCache, content_key
+from zhiyin.config import parse
+from zhiyin.errors import NotFittedError
+from zhiyin.lm import cache_folder, load_language_model
+from zhiyin.logs import get_logger, progress
+from zhiyin.rank.asking import Asking, make_asking
+from zhiyin.rank.blend import Blend, fit_blend, standardise
+from zhiyin.types import Candidates, FloatArray, LanguageModel, Queries, RankingExamples
+
+__all__ = ["LanguageModelRanker"]
+
+log = get_logger("rank")
+SCORE = "rank.language-model"
+
+
+class LanguageModelRanker:
+    """Re-orders the first ``depth`` candidates; the tail keeps its order.
+
+    Features of the result: ``rank.language-model`` [U, n], the raw score (NaN where none was
+    computed, also when the time budget ran out).
+    """
+
+    class Config(config.Config):
+        """What to ask of which model, over how many candidates.
+
+        ``scoring`` "auto": chosen on validation. ``weight`` None: learned on validation.
+        ``examples``: validation users to learn from. ``time_budget``: seconds a call may take,
+        None: no limit. ``history``: newest items shown to the model.
+        """
+
+        model: str = "smollm2-135m"
+        dtype: Literal["float32", "bfloat16"] = "float32"
+        depth: int = Field(default=20, ge=2)
+        scoring: Literal["auto", "yes-no", "likelihood"] = "auto"
+        weight: float | None = Field(default=None, ge=0, le=1)
+        examples: int = Field(default=60, ge=1)
+        history: int = Field(default=12, ge=1)
+        language: Literal["en", "zh"] = "en"
+        time_budget: float | None = Field(default=None, gt=0)
+        seed: int = Field(default=7, ge=0)
+
+    WAYS: ClassVar[tuple[str, ...]] = ("yes-no", "likelihood")
+
+    def __init__(self, **params: Any) -> None:
+        self.config = parse(self.Config, params, where="The ranker LanguageModelRanker")
+        self.titles_: tuple[str, ...] | None = None
+        self.prices_: FloatArray = np.empty(0)
+        self.scoring_: str = "yes-no"
+        self.blend_: Blend | None = None
+        self.trials_: dict[str, Blend] = {}
+
+    @property
+    def weight(self) -> float:
+        """Weight of the language model's score, in [0, 1]."""
+        if self.config.weight is not None:
+            return self.config.weight
+        return self.blend_.weight if self.blend_ is not None else 0.0
+
+    def fit(self, examples: RankingExamples) -> Self:
+        """Choose the way to ask and learn the weight.
+
+        Raises
+        ------
+        InputError
+            When no example has anything to learn from.
+        """
+        self.titles_, self.prices_ = examples.titles, examples.prices
+        head = examples.candidates.head(self.config.depth)
+        labels = examples.labels[:, : self.config.depth]
+        present = head.items >= 0
+        first = standardise(head.scores.astype(np.float64), present)
+        ways = self.WAYS if self.config.scoring == "auto" else (self.config.scoring,)
+        self.trials_ = {}
+        for way in ways:
+            raw = self._ask(way, examples.queries, head, budget=None)
+            second = standardise(raw, present)
+            self.trials_[way] = fit_blend(first, second, labels, present, seed=self.config.seed)
+            log.info("blend learned", way=way, weight=str(self.trials_[way]))
+        self.scoring_ = max(self.trials_, key=lambda way: self.trials_[way].gain)
+        self.blend_ = self.trials_[self.scoring_]
+        return self
+
+    def rank(self, queries: Queries, candidates: Candidates) -> Candidates:
+        """The same items of each row, the head re-ordered.
+
+        Raises
+        ------
+        NotFittedError, ModelError
+        """
+        if self.titles_ is None:
+            raise NotFittedError("LanguageModelRanker")
+        raw = np.full(candidates.items.shape, np.nan, dtype=np.float32)
+        if self.weight == 0 or len(queries) == 0:
+            return _with_feature(candidates, raw)
+        head = candidates.head(self.config.depth)
+        scores = self._ask(self.scoring_, queries, head, budget=self.config.time_budget)
+        raw[:, : scores.shape[1]] = scores
+        present = (head.items >= 0) & ~np.isnan(scores)
+        first = standardise(head.scores.astype(np.float64), head.items >= 0)
+        mixed = (1 - self.weight) * first + self.weight * standardise(scores, present)
+        mixed = np.where(head.items >= 0, mixed, -np.inf)
+        # A row that was not asked about keeps its order.
+        unasked = ~present.any(axis=1)
+        mixed[unasked] = -np.arange(mixed.shape[1])
+        return _reorder(_with_feature(candidates, raw), mixed)
+
+    def _ask(self, way: str, queries: Queries, head: Candidates, *, budget: float | None) -> FloatArray:
+        start = time.monotonic()
+        asking = self._asking(way)
+        scores = np.full(head.items.shape, np.nan)
+        for row in progress(range(len(queries)), f"language model ({way})"):
+            if budget is not None and time.monotonic() - start > budget:
+                log.warning("time budget exceeded", seconds=budget, left=len(queries) - row)
+                break
+            items = head.items[row][head.items[row] >= 0]
+            newest = queries.histories.items[queries.histories.slice(row)][-self.config.history :]
+            if len(items):
+                scores[row, : len(items)] = self._scores(asking, way, newest, items, queries.texts[row])
+        return scores
+
+    def _scores(
+        self, asking: Asking, way: str, newest: np.ndarray, items: np.ndarray, text: str | None
+    ) -> FloatArray:
+        titles = self.titles_ or ()
+        history = [titles[item] for item in newest if 0 <= item < len(titles)]
+        wanted = [titles[item] for item in items]
+        key = content_key(asking.version, way, self.config.model, self.config.dtype, history, wanted, text)
+        cache = ArrayCache(cache_folder() / "scores", max_bytes=256 << 20)
+        found = cache.get(key)
+        if found is None or len(found) != len(items):
+            found = asking.scores(history, wanted, text)
+            cache.put(key, found)
+        return found
+
+    def _asking(self, way: str) -> Asking:
+        model: LanguageModel = load_language_model(self.config.model, dtype=self.config.dtype)
+        return make_asking(way, model, self.config.language)
+
+    def save(self, folder: Path) -> None:
+        """Write config.json, learned.json and items.parquet into an existing folder."""
+        if self.titles_ is None:
+            raise NotFittedError("LanguageModelRanker")
+        write_text(folder / "config.json", self.config.model_dump_json(indent=1))
+        trials = {way: asdict(blend) for way, blend in self.trials_.items()}
+        write_text(
+            folder / "learned.json", json.dumps({"scoring": self.scoring_, "trials": trials}, indent=1)
+        )
+        items = pl.DataFrame({"title": list(self.titles_), "price": self.prices_})
+        items.write_parquet(folder / "items.parquet")
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what ``save`` wrote."""
+        ranker = cls(**read_json(folder / "config.json"))
+        learned = read_json(folder / "learned.json")
+        ranker.trials_ = {way: Blend(**blend) for way, blend in learned["trials"].items()}
+        ranker.scoring_ = learned["scoring"]
+        ranker.blend_ = ranker.trials_.get(ranker.scoring_)
+        items = pl.read_parquet(folder / "items.parquet")
+        ranker.titles_ = tuple(items["title"].to_list())
+        ranker.prices_ = items["price"].to_numpy()
+        return ranker
+
+
+def _with_feature(candidates: Candidates, raw: np.ndarray) -> Candidates:
+    features: Mapping[str, np.ndarray] = {**candidates.features, SCORE: raw}
+    return Candidates(candidates.items, candidates.scores, features)
+
+
+def _reorder(candidates: Candidates, mixed: FloatArray) -> Candidates:
+    depth = mixed.shape[1]
+    order = np.tile(np.arange(candidates.items.shape[1]), (len(candidates), 1))
+    order[:, :depth] = np.argsort(-mixed, axis=1, kind="stable")
+    # Places keep their scores, so that the head stays comparable with the tail.
+    return candidates.reordered(order, scores=candidates.scores)

@@ -1,0 +1,90 @@
+"""Names of components, mapped to dotted paths and resolved on first use; imports no component.
+
+Other people's components join through entry points of the group ``zhiyin.<kind>s``
+(``zhiyin.retrievers``, ``zhiyin.rankers``, …), without a line changed here.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from importlib import metadata
+from typing import Any
+
+from zhiyin.errors import ConfigError, InputError
+
+__all__ = ["KINDS", "names", "register", "resolve"]
+
+_COMPONENTS: dict[str, dict[str, str]] = {
+    "retriever": {
+        "random": "zhiyin.retrieve.random:RandomRetriever",
+        "popular": "zhiyin.retrieve.popular:PopularRetriever",
+        "recent-popular": "zhiyin.retrieve.popular:RecentPopularRetriever",
+        "item-knn": "zhiyin.retrieve.item_knn:ItemKNNRetriever",
+        "als": "zhiyin.retrieve.als:ALSRetriever",
+        "ease": "zhiyin.retrieve.ease:EASERetriever",
+        "semantic": "zhiyin.retrieve.semantic:SemanticRetriever",
+        "fusion": "zhiyin.retrieve.fusion:FusionRetriever",
+    },
+    "ranker": {"language-model": "zhiyin.rank.language_model:LanguageModelRanker"},
+    "diversifier": {"embedding": "zhiyin.diversify.embedding:EmbeddingDiversifier"},
+    "policy": {
+        "greedy": "zhiyin.explore.epsilon_greedy:GreedyPolicy",
+        "epsilon-greedy": "zhiyin.explore.epsilon_greedy:EpsilonGreedyPolicy",
+    },
+}
+KINDS: tuple[str, ...] = tuple(_COMPONENTS)
+
+
+def _table(kind: str) -> dict[str, str]:
+    if kind not in _COMPONENTS:
+        raise InputError(f"No such kind of component: {kind!r}", expected=", ".join(KINDS), received=kind)
+    found = {point.name: point.value for point in metadata.entry_points(group=f"zhiyin.{kind}s")}
+    return {**found, **_COMPONENTS[kind]}
+
+
+def names(kind: str) -> tuple[str, ...]:
+    """The registered names of a kind, sorted.
+
+    Examples
+    --------
+    >>> "popular" in names("retriever")
+    True
+    """
+    return tuple(sorted(_table(kind)))
+
+
+def register(kind: str, name: str, path: str) -> None:
+    """Add a component of this process: ``path`` is "package.module:Class".
+
+    Raises
+    ------
+    ConfigError
+        When the name is taken by another path.
+    """
+    taken = _table(kind).get(name)
+    if taken is not None and taken != path:
+        raise ConfigError(f"The {kind} {name!r} exists already", expected="a free name", received=taken)
+    _COMPONENTS[kind][name] = path
+
+
+def resolve(kind: str, name: str) -> type[Any]:
+    """The class registered under ``name``.
+
+    Raises
+    ------
+    ConfigError
+        When there is none; the hint names the nearest one.
+    """
+    table = _table(kind)
+    if name not in table:
+        near = difflib.get_close_matches(name, table, n=1)
+        hint = f"Did you mean {near[0]!r}?" if near else f"Use one of: {', '.join(sorted(table))}."
+        raise ConfigError(
+            f"No {kind} is called {name!r}", expected=", ".join(sorted(table)), received=name, hint=hint
+        )
+    module, _, attribute = table[name].partition(":")
+    component = getattr(importlib.import_module(module), attribute)
+    if not isinstance(component, type):
+        raise ConfigError(f"The {kind} {name!r} is not a class", expected="a class", received=table[name])
+    return component

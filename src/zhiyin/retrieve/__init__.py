@@ -1,0 +1,8 @@
+"""Thousands of items -> hundreds; one retriever a file, found by name in the registry."""
+
+from __future__ import annotations
+
+from zhiyin.retrieve.base import ScoringRetriever, make_retriever
+from zhiyin.retrieve.selection import top_n
+
+__all__ = ["ScoringRetriever", "make_retriever", "top_n"]

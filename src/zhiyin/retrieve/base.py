@@ -1,0 +1,148 @@
+"""The loop that scoring retrievers share: fit, chunk, hide, take the best n, save, load.
+
+It knows no method: a method gives a score to every item (``-inf``: no opinion).
+"""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from safetensors.numpy import load_file, save_file
+
+from zhiyin.artifacts import read_json, write_text
+from zhiyin.config import Config, parse
+from zhiyin.data import Dataset
+from zhiyin.errors import NotFittedError
+from zhiyin.registry import resolve
+from zhiyin.retrieve.selection import hide, top_n
+from zhiyin.types import Array, Candidates, FloatArray, Queries, Retriever, ScoreArray
+
+__all__ = ["ScoringRetriever", "make_retriever"]
+
+CHUNK_BYTES = 64 << 20
+
+
+class ScoringRetriever(ABC):
+    """Base of retrievers that score the whole catalogue.
+
+    A subclass has a ``Config``, learns in ``_learn`` and answers in ``_scores``; what it learned
+    is in ``_state`` as arrays, restored by ``_restore``.
+    """
+
+    Config: ClassVar[type[Config]]
+
+    def __init__(self, **params: Any) -> None:
+        self.config = parse(self.Config, params, where=f"The retriever {type(self).__name__}")
+        self.n_items_: int | None = None
+        self.cut_: float = np.inf
+        self.available_from_: FloatArray = np.empty(0)
+
+    @abstractmethod
+    def _learn(self, train: Dataset) -> None:
+        """Learn from events."""
+
+    @abstractmethod
+    def _scores(self, queries: Queries) -> ScoreArray:
+        """Score all items, float32 [U, n_items]; a fresh array; -inf: no opinion."""
+
+    @abstractmethod
+    def _state(self) -> Mapping[str, Array]:
+        """What was learned."""
+
+    @abstractmethod
+    def _restore(self, state: Mapping[str, Array]) -> None:
+        """Take over what ``_state`` gave."""
+
+    def fit(self, train: Dataset, valid: Dataset | None = None) -> Self:
+        """Learn from ``train``; a method without early stopping does not look at ``valid``.
+
+        Returns
+        -------
+        Self
+            This component, fitted.
+        """
+        self.n_items_ = train.n_items
+        self.cut_ = train.cut
+        self.available_from_ = train.catalogue.available_from
+        self._learn(train)
+        return self
+
+    def retrieve(self, queries: Queries, n: int) -> Candidates:
+        """The best n items for each query.
+
+        Parameters
+        ----------
+        queries : Queries
+            Unknown users are answered from their history.
+        n : int
+            Places, >= 1; rows with less to say are padded with -1.
+
+        Raises
+        ------
+        NotFittedError, InputError
+        """
+        if self.n_items_ is None:
+            raise NotFittedError(type(self).__name__)
+        size = max(1, CHUNK_BYTES // (4 * self.n_items_))
+        parts = [
+            self._best(queries.take(np.arange(start, min(start + size, len(queries)))), n)
+            for start in range(0, max(len(queries), 1), size)
+        ]
+        return Candidates(
+            np.concatenate([part.items for part in parts]),
+            np.concatenate([part.scores for part in parts]),
+        )
+
+    def scores(self, queries: Queries) -> ScoreArray:
+        """Scores of all items before anything is hidden, float32 [U, n_items]."""
+        if self.n_items_ is None:
+            raise NotFittedError(type(self).__name__)
+        return self._scores(queries)
+
+    def _best(self, queries: Queries, n: int) -> Candidates:
+        scores = self._scores(queries)
+        hide(scores, queries, self.available_from_, self.cut_)
+        return top_n(scores, n)
+
+    def save(self, folder: Path) -> None:
+        """Write config.json and state.safetensors into an existing folder."""
+        if self.n_items_ is None:
+            raise NotFittedError(type(self).__name__)
+        state = {
+            "available_from": self.available_from_,
+            "cut": np.array([self.cut_]),
+            **{f"state.{name}": np.ascontiguousarray(array) for name, array in self._state().items()},
+        }
+        save_file(state, folder / "state.safetensors")
+        write_text(folder / "config.json", self.config.model_dump_json(indent=1))
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what ``save`` wrote."""
+        retriever = cls(**read_json(folder / "config.json"))
+        state = load_file(folder / "state.safetensors")
+        retriever.available_from_ = state.pop("available_from")
+        retriever.n_items_ = len(retriever.available_from_)
+        retriever.cut_ = float(state.pop("cut")[0])
+        retriever._restore({name.removeprefix("state."): array for name, array in state.items()})
+        return retriever
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({json.dumps(self.config.model_dump(mode='json'))[1:-1]})"
+
+
+def make_retriever(name: str, **params: Any) -> Retriever[Dataset]:
+    """A retriever by its registered name.
+
+    Examples
+    --------
+    >>> make_retriever("recent-popular", days=7).config.days
+    7.0
+    """
+    retriever: Retriever[Dataset] = resolve("retriever", name)(**params)
+    return retriever

@@ -1,0 +1,161 @@
+"""Several retrievers made one by reciprocal rank fusion; knows them only by the protocol."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from pydantic import Field
+
+from zhiyin import config
+from zhiyin.artifacts import read_json, write_text
+from zhiyin.config import Stage, parse
+from zhiyin.data import Dataset, Task, held_out_task
+from zhiyin.errors import InputError, NotFittedError
+from zhiyin.logs import progress
+from zhiyin.registry import resolve
+from zhiyin.retrieve.base import make_retriever
+from zhiyin.retrieve.selection import top_n
+from zhiyin.retrieve.weights import learn_weights
+from zhiyin.types import Candidates, Queries, Retriever, ScoreArray
+
+__all__ = ["FusionRetriever", "Member"]
+
+
+class Member(Stage):
+    """One retriever of a fusion; ``weight`` 0 leaves it out, None: learned on validation, else 1."""
+
+    weight: float | None = Field(default=None, ge=0)
+
+
+class FusionRetriever:
+    """Score of an item = sum over retrievers of weight / (constant + rank), ranks from 1.
+
+    Cormack, Clarke & Buettcher 2009, "Reciprocal rank fusion outperforms Condorcet and individual
+    rank learning methods", with weights. Each retriever's share is kept as a feature
+    ``retrieve.<name>`` [U, n], so that a reason can be given. Where the user states a wish, the
+    retrievers named in ``listens`` weigh ``text_boost`` times all others together.
+    """
+
+    class Config(config.Config):
+        """``members``; ``constant`` > 0; ``depth``: places asked of each member; text handling."""
+
+        members: tuple[Member, ...] = (Member(method="popular"),)
+        constant: float = Field(default=60.0, gt=0)
+        depth: int = Field(default=300, ge=1)
+        listens: tuple[str, ...] = ("semantic",)
+        text_boost: float = Field(default=3.0, ge=0)
+
+    def __init__(self, **params: object) -> None:
+        self.config = parse(self.Config, params, where="The retriever FusionRetriever")
+        self.members_: dict[str, Retriever[Dataset]] = {}
+        self.n_items_: int | None = None
+        self.weights_: dict[str, float] = {}
+
+    @property
+    def _active(self) -> list[Member]:
+        return [member for member in self.config.members if member.weight != 0 and member.active]
+
+    def fit(self, train: Dataset, valid: Dataset | None = None) -> Self:
+        """Fit every member; with ``valid``, learn the weights that are not given.
+
+        Fitted again without ``valid``, it keeps the weights it has learned.
+        """
+        names = [member.method for member in self._active]
+        if not names or len(set(names)) != len(names):
+            raise InputError(
+                "A fusion needs different members", expected="each method once", received=str(names)
+            )
+        self.members_ = {
+            member.method: make_retriever(member.method, **member.params).fit(train, valid)
+            for member in progress(self._active, "fitting retrievers")
+        }
+        self.n_items_ = train.n_items
+        given = {member.method: member.weight for member in self._active}
+        if valid is not None and None in given.values():
+            self.weights_ = self._learn_weights(given, held_out_task(train, valid))
+        elif not self.weights_:
+            self.weights_ = {name: 1.0 if weight is None else weight for name, weight in given.items()}
+        return self
+
+    def _learn_weights(self, given: dict[str, float | None], task: Task) -> dict[str, float]:
+        n = self.n_items_ or 0
+        found = {
+            name: member.retrieve(task.queries, self.config.depth) for name, member in self.members_.items()
+        }
+        ones = np.ones(len(task.queries), np.float32)
+        shares = {name: self._share(one, ones, (len(task.queries), n)) for name, one in found.items()}
+        return learn_weights(shares, given, task.relevant)
+
+    def retrieve(self, queries: Queries, n: int) -> Candidates:
+        """The best n items of all members together; features hold each member's share."""
+        if self.n_items_ is None:
+            raise NotFittedError("FusionRetriever")
+        size = max(1, (16 << 20) // self.n_items_)
+        parts = [
+            self._fuse(queries.take(np.arange(start, min(start + size, len(queries)))), n)
+            for start in range(0, max(len(queries), 1), size)
+        ]
+        return Candidates(
+            np.concatenate([part.items for part in parts]),
+            np.concatenate([part.scores for part in parts]),
+            {name: np.concatenate([part.features[name] for part in parts]) for name in parts[0].features},
+        )
+
+    def _fuse(self, queries: Queries, n: int) -> Candidates:
+        weights = self._weights(queries)
+        total = np.zeros((len(queries), self.n_items_ or 0), dtype=np.float32)
+        shares: dict[str, ScoreArray] = {}
+        for name, member in self.members_.items():
+            found = member.retrieve(queries, max(self.config.depth, n))
+            shares[name] = self._share(found, weights[name], total.shape)
+            total += shares[name]
+        best = top_n(np.where(total > 0, total, -np.inf).astype(np.float32), n)
+        places = np.maximum(best.items, 0)
+        features = {
+            f"retrieve.{name}": np.where(best.items >= 0, np.take_along_axis(share, places, axis=1), 0)
+            for name, share in shares.items()
+        }
+        return Candidates(best.items, best.scores, features)
+
+    def _weights(self, queries: Queries) -> dict[str, ScoreArray]:
+        stated = np.array([bool(text and text.strip()) for text in queries.texts], dtype=bool)
+        plain = self.weights_
+        others = sum(weight for name, weight in plain.items() if name not in self.config.listens)
+        return {
+            name: np.where(
+                stated & (name in self.config.listens), max(self.config.text_boost * others, weight), weight
+            ).astype(np.float32)
+            for name, weight in plain.items()
+        }
+
+    def _share(self, found: Candidates, weights: ScoreArray, shape: tuple[int, ...]) -> ScoreArray:
+        share = np.zeros(shape, dtype=np.float32)
+        rows, columns = np.nonzero(found.items >= 0)
+        share[rows, found.items[rows, columns]] = weights[rows] / (self.config.constant + 1 + columns)
+        return share
+
+    def save(self, folder: Path) -> None:
+        """Write config.json and one folder a member into an existing folder."""
+        if self.n_items_ is None:
+            raise NotFittedError("FusionRetriever")
+        write_text(folder / "config.json", self.config.model_dump_json(indent=1))
+        learned = {"n_items": self.n_items_, "weights": self.weights_}
+        write_text(folder / "learned.json", json.dumps(learned, indent=1))
+        for name, member in self.members_.items():
+            (folder / name).mkdir()
+            member.save(folder / name)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what ``save`` wrote."""
+        fusion = cls(**read_json(folder / "config.json"))
+        learned = read_json(folder / "learned.json")
+        fusion.n_items_, fusion.weights_ = learned["n_items"], learned["weights"]
+        fusion.members_ = {
+            member.method: resolve("retriever", member.method).load(folder / member.method)
+            for member in fusion._active
+        }
+        return fusion

@@ -1,0 +1,81 @@
+"""Items whose text is near what the user took, or near what the user says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from pydantic import Field
+from scipy import sparse
+
+from zhiyin import config
+from zhiyin.data import Dataset
+from zhiyin.interest.vectors import encode_texts, item_vectors
+from zhiyin.retrieve.base import ScoringRetriever
+from zhiyin.retrieve.selection import in_range
+from zhiyin.types import Array, Queries, ScoreArray
+
+__all__ = ["SemanticRetriever"]
+
+
+class SemanticRetriever(ScoringRetriever):
+    """Score = cosine of the item's vector and the user's, from a text encoder.
+
+    The user's vector is the mean of the vectors of the history, each event weighing
+    2^(-age / half_life) with age in events; a stated text, where there is one, is added with the
+    weight ``text_weight``. Needs no behaviour of others, so cold items and new users are served.
+    Vectors are centred on the catalogue's mean first: titles of one shop share most of what a
+    general encoder sees (the "common direction" of Mu & Viswanath 2018, "All-but-the-top").
+    """
+
+    class Config(config.Config):
+        """``encoder``: name of the text encoder; ``half_life`` in events; ``text_weight`` in [0, 1]."""
+
+        encoder: str = "minilm-l6"
+        half_life: float = Field(default=50.0, gt=0)
+        text_weight: float = Field(default=0.8, ge=0, le=1)
+
+    config: Config
+
+    def _learn(self, train: Dataset) -> None:
+        raw = item_vectors(train.catalogue.titles, train.catalogue.attributes, self.config.encoder)
+        self.mean_: ScoreArray = raw.mean(axis=0)
+        self.vectors_: ScoreArray = _unit(raw - self.mean_)
+
+    def _scores(self, queries: Queries) -> ScoreArray:
+        wanted, stated = self._users(queries)
+        scores: ScoreArray = wanted @ self.vectors_.T
+        silent = ~stated & (np.abs(wanted).sum(axis=1) == 0)
+        scores[silent] = -np.inf
+        return scores
+
+    def _users(self, queries: Queries) -> tuple[ScoreArray, Array]:
+        history = in_range(queries.histories, len(self.vectors_))
+        age = (
+            np.repeat(history.lengths, history.lengths)
+            - 1
+            - (np.arange(len(history.items)) - np.repeat(history.offsets[:-1], history.lengths))
+        )
+        weights = np.exp2(-age / self.config.half_life).astype(np.float32)
+        shape = (len(queries), len(self.vectors_))
+        users = _unit(
+            sparse.csr_array((weights, history.items, history.offsets), shape=shape) @ self.vectors_
+        )
+        stated = np.array([bool(text and text.strip()) for text in queries.texts], dtype=bool)
+        if stated.any():
+            texts = [text for text in queries.texts if text and text.strip()]
+            wishes = _unit(encode_texts(texts, self.config.encoder) - self.mean_)
+            weight = self.config.text_weight
+            users[stated] = _unit(weight * wishes + (1 - weight) * users[stated])
+        return users, stated
+
+    def _state(self) -> Mapping[str, Array]:
+        return {"vectors": self.vectors_, "mean": self.mean_}
+
+    def _restore(self, state: Mapping[str, Array]) -> None:
+        self.vectors_, self.mean_ = state["vectors"], state["mean"]
+
+
+def _unit(vectors: ScoreArray) -> ScoreArray:
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray(vectors / np.maximum(norms, 1e-12), dtype=np.float32)

@@ -1,0 +1,156 @@
+"""The command line as a person uses it: results, exit codes, and no traceback."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+QUICK = ["--set", "stages.rank.method=none", "--set", "stages.retrieve.method=ease"]
+
+
+def run(*arguments, code=0, env=None):
+    done = subprocess.run(
+        [sys.executable, "-m", "zhiyin", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "COLUMNS": "200", **(env or {})},
+    )
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr + done.stdout
+    return done
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("files")
+    rows = ["user_id,item_id,timestamp"]
+    for user in range(40):
+        for step in range(6):
+            rows.append(
+                f"u{user:03d},i{(user * 7 + step * 3) % 25:03d},{1_600_000_000 + user * 500 + step * 90_000}"
+            )
+    (folder / "events.csv").write_text("\n".join(rows) + "\n")
+    items = ["item_id,title,price"] + [f"i{item:03d},TITLE {item},{item}.5" for item in range(25)]
+    (folder / "items.csv").write_text("\n".join(items) + "\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def fitted(files):
+    out = files / "run"
+    run("fit", files / "events.csv", files / "items.csv", "--out", out, *QUICK)
+    return out
+
+
+def test_fit_recommend_describe(fitted):
+    found = json.loads(run("recommend", fitted, "u001", "nobody", "-k", 3, "--json").stdout)
+    assert [row["user"] for row in found["rows"]] == ["u001"] * 3 + ["nobody"] * 3
+    assert "TITLE" in run("recommend", fitted, "u001").stdout
+    words = json.loads(run("describe", fitted, "u001", "--json").stdout)
+    assert words[0]["user"] == "u001" and words[0]["claims"]
+    assert "Nothing is known of" in run("describe", fitted, "nobody").stderr
+
+
+def test_fit_twice_replaces_whole(files, fitted):
+    summary = json.loads(
+        run("fit", files / "events.csv", files / "items.csv", "--out", fitted, "--json", *QUICK).stdout
+    )
+    assert summary["events"] == 240 and summary["rejected"] == 0
+    run("recommend", fitted, "u001")
+
+
+def test_evaluate_prints_the_trivial_rules(files):
+    out = json.loads(
+        run("evaluate", files / "events.csv", files / "items.csv", "-k", 3, "--json", *QUICK).stdout
+    )
+    assert {"random", "popular", "recent-popular", "fused"} <= set(out["lists"])
+
+
+BAD = {
+    "wrong.csv": (b"user_id;item_id\n1;2\n", "delimiter"),
+    "missing.csv": (b"user,thing\n1,2\n", "user_id"),
+    "empty.csv": (b"", "empty"),
+    "header.csv": (b"user_id,item_id\n", "header"),
+    "latin.csv": ("user_id,item_id\nJosé,1\n".encode("latin-1"), "UTF-8"),
+    "broken.csv.gz": (b"not gzip at all", "gzip"),
+    "what.xlsx": (b"PK", ".csv"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_files_give_one_clear_error(tmp_path, name):
+    content, word = BAD[name]
+    (tmp_path / name).write_bytes(content)
+    done = run("fit", tmp_path / name, "--out", tmp_path / "out", code=2)
+    assert "Error" in done.stderr and name in done.stderr and word.lower() in done.stderr.lower()
+    assert not (tmp_path / "out" / "current").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (["recommend", "no/such/folder", "u"], "holds no saved recommender"),
+        (["fit", "no-such-file.csv"], "no-such-file.csv"),
+        (["fit", "online-retail", "--recipe", "magic"], "No recipe is called"),
+        (["fit", "online-retail", "--set", "seed"], "key=value"),
+        (["fit", "online-retail", "--set", "seed=-4"], "seed"),
+        (["evaluate", "online-retail", "--test", "2"], "shares"),
+    ],
+)
+def test_bad_arguments_give_one_clear_error(arguments, word):
+    assert word in run(*arguments, code=2).stderr
+
+
+def test_a_damaged_run_is_refused(files, fitted, tmp_path):
+    import shutil
+
+    copy = tmp_path / "copy"
+    shutil.copytree(fitted, copy)
+    version = copy / "versions" / (copy / "current").read_text().strip()
+    (version / "events.parquet").write_bytes(b"damaged")
+    assert "events.parquet has changed" in run("recommend", copy, "u001", code=2).stderr
+
+
+def test_rejected_rows_are_kept(files, tmp_path):
+    text = (files / "events.csv").read_text() + "u001,i001,-7\n,i001,1600000000\n"
+    (tmp_path / "events.csv").write_text(text)
+    done = run("fit", tmp_path / "events.csv", files / "items.csv", "--out", tmp_path / "run", *QUICK)
+    assert "2 rejected" in done.stderr
+    rows = [json.loads(line) for line in (tmp_path / "run" / "rejected.jsonl").read_text().splitlines()]
+    assert [row["line"] for row in rows] == [242, 243]
+
+
+def test_doctor_tells_where_values_come_from():
+    found = json.loads(
+        run("doctor", "--no-check", "--json", env={"ZHIYIN_SEED": "5", "ZHIYIN_SEEED": "5"}).stdout
+    )
+    settings = {row["name"]: row for row in found["settings"]}
+    assert settings["seed"] == {"name": "seed", "value": "5", "note": "environment"}
+    assert settings["encoder"]["note"] == "retail.toml"
+    assert "no such setting" in settings["ZHIYIN_SEEED"]["note"]
+
+
+def test_help_and_version_start_without_torch():
+    assert "recommend" in run("--help").stdout
+    assert run("--version").stdout.strip().count(".") == 2
+
+
+def test_interrupting_is_clean(tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "zhiyin", "fit", "online-retail", "--out", str(tmp_path / "run"), *QUICK],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    time.sleep(3)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    if process.returncode == 0:
+        pytest.skip("it was faster than the signal")
+    assert process.returncode == 130 and "Stopped" in errors and "Traceback" not in errors
+    assert not (tmp_path / "run" / "current").exists()

@@ -1,0 +1,152 @@
+"""What each method computes, against a slow and plain computation."""
+
+import numpy as np
+import pytest
+
+from zhiyin.errors import InputError
+from zhiyin.retrieve import make_retriever, top_n
+from zhiyin.retrieve.weights import learn_weights
+from zhiyin.testing import small_split
+from zhiyin.testing.data import queries_for
+from zhiyin.types import Ragged
+
+TRAIN = small_split().train
+QUERIES = queries_for(["u0", "u1", "u5"])
+
+
+def test_popular_counts_users():
+    scores = make_retriever("popular").fit(TRAIN).scores(QUERIES)
+    assert scores[0].tolist() == TRAIN.matrix.toarray().sum(axis=0).tolist()
+
+
+def test_recent_popular_counts_the_window():
+    scores = make_retriever("recent-popular", days=10).fit(TRAIN).scores(QUERIES)[0]
+    recent = TRAIN.events.filter(TRAIN.events["timestamp"] >= TRAIN.cut - 10 * 86_400)
+    expected = np.bincount(recent["item"], minlength=TRAIN.n_items)
+    assert np.floor(scores).tolist() == expected.tolist()
+    assert 0 < len(recent) < TRAIN.n_events
+
+
+@pytest.mark.parametrize("similarity", ["cosine", "jaccard"])
+def test_item_knn_against_loops(similarity):
+    shrinkage = 2.0
+    knn = make_retriever("item-knn", neighbours=10_000, shrinkage=shrinkage, similarity=similarity).fit(TRAIN)
+    x = TRAIN.matrix.toarray()
+    counts = x.sum(axis=0)
+    n = TRAIN.n_items
+    expected = np.zeros((n, n))
+    for i in range(n):
+        for j in range(n):
+            shared = (x[:, i] * x[:, j]).sum()
+            if similarity == "cosine":
+                below = np.sqrt(counts[i] * counts[j]) + shrinkage
+            else:
+                below = counts[i] + counts[j] - shared + shrinkage
+            expected[i, j] = 0 if i == j else shared / below
+    wanted = QUERIES.histories.matrix(n).toarray() @ expected
+    found = knn.scores(QUERIES)
+    np.testing.assert_allclose(np.where(np.isfinite(found), found, 0), wanted, rtol=1e-4, atol=1e-6)
+
+
+def test_item_knn_keeps_the_nearest_only():
+    knn = make_retriever("item-knn", neighbours=3).fit(TRAIN)
+    assert np.diff(knn.similarity_.indptr).max() == 3
+
+
+def test_ease_against_the_closed_form():
+    ease = make_retriever("ease", regularisation=5.0).fit(TRAIN)
+    x = TRAIN.matrix.toarray().astype(float)
+    p = np.linalg.inv(x.T @ x + 5.0 * np.eye(TRAIN.n_items))
+    b = np.eye(TRAIN.n_items) - p / np.diag(p)
+    np.testing.assert_allclose(ease.weights_, b, atol=1e-5)
+    with pytest.raises(InputError, match="too large for EASE"):
+        make_retriever("ease", max_items=3).fit(TRAIN)
+
+
+def test_als_solves_the_user_of_hu_koren_volinsky():
+    als = make_retriever("als", factors=4, regularisation=2.0, confidence=3.0, epochs=3).fit(TRAIN)
+    items = als.item_factors_.astype(float)
+    x = QUERIES.histories.matrix(TRAIN.n_items).toarray()
+    for row, scores in enumerate(als.scores(QUERIES)):
+        confidence = 3.0 * x[row]
+        weights = np.where(x[row] > 0, confidence, 1.0)
+        gram = items.T @ (items * weights[:, None]) + 2.0 * np.eye(4)
+        user = np.linalg.solve(gram, items.T @ confidence)
+        # Three steps of conjugate gradient come near the exact solution, not onto it.
+        assert np.corrcoef(items @ user, scores)[0, 1] > 0.95
+
+
+def test_semantic_hears_what_is_said():
+    from dataclasses import replace
+
+    semantic = make_retriever("semantic").fit(TRAIN)
+    asked = replace(queries_for([None]), texts=("blue mug",))
+    best = semantic.retrieve(asked, 3).items[0]
+    assert TRAIN.catalogue.titles[best[0]] == "BLUE MUG"
+    assert (semantic.retrieve(queries_for([None]), 3).items == -1).all()
+
+
+def test_semantic_serves_cold_items():
+    semantic = make_retriever("semantic").fit(TRAIN)
+    cold = TRAIN.catalogue.index_of(["0099"])[0]
+    assert TRAIN.counts[cold] == 0
+    assert cold in semantic.retrieve(queries_for(["u0"]), 12).items
+
+
+def test_fusion_is_the_sum_of_reciprocal_ranks():
+    members = [{"method": "popular", "weight": 2.0}, {"method": "ease", "weight": 1.0}]
+    fusion = make_retriever("fusion", members=members, constant=10.0).fit(TRAIN)
+    found = fusion.retrieve(QUERIES, 5)
+    parts = {name: make_retriever(name).fit(TRAIN).retrieve(QUERIES, 300) for name in ("popular", "ease")}
+    for row in range(len(QUERIES)):
+        for place, item in enumerate(found.items[row]):
+            expected = 0.0
+            for name, weight in (("popular", 2.0), ("ease", 1.0)):
+                where = np.flatnonzero(parts[name].items[row] == item)
+                expected += weight / (10 + 1 + where[0]) if len(where) else 0
+            assert found.scores[row, place] == pytest.approx(expected, rel=1e-5)
+    shares = sum(found.features[f"retrieve.{name}"] for name in ("popular", "ease"))
+    np.testing.assert_allclose(shares, found.scores, rtol=1e-5)
+
+
+def test_fusion_learns_to_leave_out_noise():
+    rng = np.random.default_rng(0)
+    truth = Ragged.from_lists([[row % 20] for row in range(200)])
+    good = np.zeros((200, 20), np.float32)
+    good[np.arange(200), np.arange(200) % 20] = 0.02
+    noise = rng.random((200, 20)).astype(np.float32)
+    weights = learn_weights({"good": good, "noise": noise}, {"good": None, "noise": None}, truth)
+    assert weights["noise"] == 0.0 and weights["good"] > 0
+    kept = learn_weights({"good": good, "noise": noise}, {"good": None, "noise": 1.0}, truth)
+    assert kept["noise"] == 1.0
+
+
+def test_fusion_hears_the_stated_wish_above_the_rest():
+    from dataclasses import replace
+
+    members = [{"method": "popular"}, {"method": "ease"}, {"method": "semantic"}]
+    fusion = make_retriever("fusion", members=members).fit(TRAIN)
+    asked = replace(queries_for(["u0"]), texts=("blue bowl",))
+    assert TRAIN.catalogue.titles[fusion.retrieve(asked, 1).items[0, 0]] == "BLUE BOWL"
+
+
+@pytest.mark.parametrize(
+    "members", [[], [{"method": "popular"}, {"method": "popular"}], [{"method": "none"}]]
+)
+def test_fusion_refuses_odd_members(members):
+    with pytest.raises(InputError, match="different members"):
+        make_retriever("fusion", members=members).fit(TRAIN)
+
+
+def test_top_n_orders_ties_by_index_and_pads():
+    scores = np.float32([[1, 2, 2, np.nan, -np.inf, 2, 0]])
+    assert top_n(scores, 3).items.tolist() == [[1, 2, 5]]
+    assert top_n(scores, 2).items.tolist() == [[1, 2]]
+    assert top_n(scores, 8).items.tolist() == [[1, 2, 5, 0, 6, -1, -1, -1]]
+
+
+def test_top_n_equals_a_stable_sort():
+    rng = np.random.default_rng(1)
+    scores = rng.integers(0, 6, (50, 40)).astype(np.float32)
+    expected = np.argsort(-scores, axis=1, kind="stable")[:, :7]
+    assert (top_n(scores, 7).items == expected).all()
