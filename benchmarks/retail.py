@@ -50,7 +50,9 @@ def measure(split: zy.Split, *, users: int | None, seed: int, examples: int, k: 
 
 def main() -> None:
     """Parse, measure, print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--users", type=int, default=None, help="with the language model, on so many users")
     parser.add_argument("--seeds", type=int, nargs="+", default=[7])
     parser.add_argument("--examples", type=int, default=60, help="validation users for the blend")

@@ -59,7 +59,9 @@ def test_ci_calls_the_readmes_test_command():
 
 @pytest.mark.parametrize("script", sorted((ROOT / "benchmarks").glob("*.py")), ids=lambda path: path.name)
 def test_benchmarks_explain_themselves(script):
-    done = subprocess.run([sys.executable, str(script), "--help"], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, str(script), "--help"], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0 and "usage" in done.stdout
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -20,9 +21,20 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from zhiyin.errors import ArtifactError
 
-__all__ = ["FORMAT", "Manifest", "read_json", "read_version", "write_text", "write_version"]
+__all__ = [
+    "FORMAT",
+    "Manifest",
+    "read_json",
+    "read_version",
+    "write_bytes",
+    "write_frame",
+    "write_text",
+    "write_version",
+]
 
 FORMAT = 1
 KEPT_VERSIONS = 2
@@ -43,13 +55,24 @@ class Manifest:
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file whole or not at all (temporary name, then rename)."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all (temporary name, then rename).
+
+    Raises
+    ------
+    ArtifactError
+        When the disk refuses; what was there before is unchanged.
+    """
     path = Path(path)
     with _explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
             Path(name).chmod(0o644)
@@ -73,6 +96,13 @@ def read_json(path: Path) -> Any:
         raise ArtifactError(f"{path} is missing", hint="Save the component again.") from error
     except ValueError as error:
         raise ArtifactError(f"{path} is damaged", expected="JSON", received=str(error)) from error
+
+
+def write_frame(path: Path, frame: pl.DataFrame) -> None:
+    """Write a Parquet file whole or not at all."""
+    buffer = io.BytesIO()
+    frame.write_parquet(buffer)
+    write_bytes(path, buffer.getvalue())
 
 
 @contextlib.contextmanager

@@ -20,6 +20,7 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+import structlog
 
 from zhiyin.errors import InputError
 
@@ -115,7 +116,13 @@ class ArrayCache:
         return array
 
     def put(self, key: str, array: npt.NDArray[Any]) -> None:
-        """Keep an array."""
+        """Keep an array; where the disk refuses, warn and go on without."""
+        try:
+            self._write(key, array)
+        except OSError as error:
+            structlog.get_logger().warning("not cached", folder=str(self.folder), reason=str(error))
+
+    def _write(self, key: str, array: npt.NDArray[Any]) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=self.folder, suffix=".part")
         try:

@@ -99,7 +99,7 @@ def test_two_processes_started_together_convert_once(gguf, tmp_path):
     assert [one.returncode for one in both] == [0, 0]
     assert sorted(len(one) for one in lines) == [1, 2]
     assert lines[0][-1] == lines[1][-1]
-    assert len(load_language_model(gguf, cache=tmp_path).token_log_probabilities(["abc"])[0]) == 2
+    assert len(load_language_model(gguf, cache=tmp_path).token_log_probabilities(["xyz"])[0]) == 2
 
 
 def test_killed_half_way_leaves_nothing_broken(gguf, tmp_path):

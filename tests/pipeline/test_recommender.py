@@ -1,5 +1,7 @@
 """The stages composed: each can be left out, each may fail, nothing is lost in save and load."""
 
+import resource
+import signal
 from dataclasses import replace
 
 import numpy as np
@@ -98,6 +100,23 @@ def test_save_and_load_answer_alike(shop, tmp_path):
     (version / "retriever" / "ease" / "state.safetensors").write_bytes(b"x")
     with pytest.raises(ArtifactError, match=r"ease/state\.safetensors has changed"):
         zy.Recommender.load(tmp_path / "run")
+
+
+def test_a_full_disk_keeps_the_saved_recommender(shop, tmp_path):
+    """The operating system refuses files beyond 512 KiB; the catalogue fits, the models do not."""
+    shop.save(tmp_path / "run")
+    before = (tmp_path / "run" / "current").read_text()
+    old, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 19, old[1]))
+    try:
+        with pytest.raises(ArtifactError, match="Could not write"):
+            shop.save(tmp_path / "run")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, old)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert (tmp_path / "run" / "current").read_text() == before
+    assert len(list((tmp_path / "run" / "versions").iterdir())) == 1
+    assert zy.Recommender.load(tmp_path / "run").recommend(["17850"]).items == shop.recommend(["17850"]).items
 
 
 def test_reasons_name_the_history_and_pass_their_test(shop):

@@ -5,10 +5,11 @@ import pytest
 
 from zhiyin.errors import InputError
 from zhiyin.retrieve import make_retriever, top_n
+from zhiyin.retrieve.pooling import pool_lists
 from zhiyin.retrieve.weights import learn_weights
 from zhiyin.testing import small_split
 from zhiyin.testing.data import queries_for
-from zhiyin.types import Ragged
+from zhiyin.types import Candidates, Ragged
 
 TRAIN = small_split().train
 QUERIES = queries_for(["u0", "u1", "u5"])
@@ -112,12 +113,13 @@ def test_fusion_is_the_sum_of_reciprocal_ranks():
 def test_fusion_learns_to_leave_out_noise():
     rng = np.random.default_rng(0)
     truth = Ragged.from_lists([[row % 20] for row in range(200)])
-    good = np.zeros((200, 20), np.float32)
-    good[np.arange(200), np.arange(200) % 20] = 0.02
-    noise = rng.random((200, 20)).astype(np.float32)
-    weights = learn_weights({"good": good, "noise": noise}, {"good": None, "noise": None}, truth)
+    good = np.stack([np.roll(np.arange(20), -(row % 20)) for row in range(200)]).astype(np.int32)
+    noise = np.stack([rng.permutation(20) for _ in range(200)]).astype(np.int32)
+    scores = np.zeros((200, 20), np.float32)
+    pool = pool_lists([Candidates(good, scores), Candidates(noise, scores)], constant=60)
+    weights = learn_weights(pool, {"good": None, "noise": None}, truth)
     assert weights["noise"] == 0.0 and weights["good"] > 0
-    kept = learn_weights({"good": good, "noise": noise}, {"good": None, "noise": 1.0}, truth)
+    kept = learn_weights(pool, {"good": None, "noise": 1.0}, truth)
     assert kept["noise"] == 1.0
 
 

@@ -12,6 +12,7 @@ from typing import Self
 import numpy as np
 import polars as pl
 
+from zhiyin.artifacts import write_frame
 from zhiyin.data.columns import Columns
 from zhiyin.errors import DataError, InputError
 from zhiyin.types import BoolArray, FloatArray, IntArray
@@ -136,7 +137,7 @@ class Catalogue:
 
     def save(self, folder: Path) -> None:
         """Write ``catalogue.parquet`` into an existing folder."""
-        self.frame.write_parquet(folder / "catalogue.parquet")
+        write_frame(folder / "catalogue.parquet", self.frame)
 
     @classmethod
     def load(cls, folder: Path) -> Self:

@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 from scipy import sparse
 
+from zhiyin.artifacts import write_frame
 from zhiyin.data.catalogue import Catalogue
 from zhiyin.data.cleaning import clean_events
 from zhiyin.data.columns import Columns
@@ -219,8 +220,8 @@ class Dataset:
     def save(self, folder: Path) -> None:
         """Write catalogue, users and events as Parquet into an existing folder."""
         self.catalogue.save(folder)
-        self.users.write_parquet(folder / "users.parquet")
-        self.events.write_parquet(folder / "events.parquet")
+        write_frame(folder / "users.parquet", self.users)
+        write_frame(folder / "events.parquet", self.events)
 
     @classmethod
     def load(cls, folder: Path) -> Self:

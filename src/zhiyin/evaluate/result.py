@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from io import StringIO
 from typing import Any
 
 import polars as pl
+from rich.console import Console
 from rich.table import Table
 
 from zhiyin.errors import InputError
@@ -124,6 +126,12 @@ class EvaluationTable:
                 *(_cell(gains[metric], marked=True) if metric in gains else "" for metric in compared),
             )
         return table
+
+    def __str__(self) -> str:
+        """NDCG, recall and their differences as text of 110 columns."""
+        console = Console(width=110, file=StringIO(), force_terminal=False)
+        console.print(self.render(("ndcg", "recall")))
+        return str(console.file.getvalue())  # type: ignore[attr-defined]
 
     def _rows(self, name: str) -> list[dict[str, Any]]:
         rows = []

@@ -12,11 +12,7 @@ from zhiyin.types import IntArray
 
 __all__ = ["evaluate_recommender", "stage_lists", "trivial_lists"]
 
-STAGE_NAMES = {
-    "retrieve": "fused",
-    "rank": "+ language model",
-    "diversify": "+ diversify",
-}
+STAGE_NAMES = {"rank": "+ language model", "diversify": "+ diversify"}
 
 
 def trivial_lists(known: Dataset, task: Task, n: int, *, seed: int) -> dict[str, IntArray]:
@@ -38,9 +34,11 @@ def stage_lists(recommender: Recommender, task: Task, *, k: int) -> tuple[dict[s
     for name, member in getattr(parts.retriever, "members_", {}).items():
         if name not in {"random", "popular", "recent-popular"}:
             lists[name] = member.retrieve(task.queries, k).items
+    method = recommender.recipe.stages.retrieve.method
+    first = "fused" if method == "fusion" else f"retrieved ({method})"
     trace = recommender.run(task.queries, k=k)
     for stage, candidates in trace.stages.items():
-        lists[STAGE_NAMES[stage]] = candidates.items[:, :k]
+        lists[STAGE_NAMES.get(stage, first)] = candidates.items[:, :k]
     lists["+ explore"] = trace.slates.items
     return lists, trace
 

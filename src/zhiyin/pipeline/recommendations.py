@@ -64,6 +64,19 @@ class Recommendations:
             "reason": self.reasons[row][place] if self.reasons else "",
         }
 
+    def __str__(self) -> str:
+        """One line a place: item, title, probability to be shown there, reason."""
+        lines = []
+        for row in self:
+            if row["place"] == 1:
+                lines.append(f"For {row['user'] or 'someone new'}:")
+            marginal = "" if row["marginal"] is None else f"{row['marginal']:.3f}"
+            line = (
+                f"{row['place']:>4}. {row['item']:<10} {row['title'][:44]:<44} {marginal:>6}  {row['reason']}"
+            )
+            lines.append(line.rstrip())
+        return "\n".join([*lines, *self.notes])
+
     def to_frame(self) -> pl.DataFrame:
         """A table of all places."""
         return pl.DataFrame(list(self))

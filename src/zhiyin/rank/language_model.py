@@ -19,7 +19,7 @@ import polars as pl
 from pydantic import Field
 
 from zhiyin import config
-from zhiyin.artifacts import read_json, write_text
+from zhiyin.artifacts import read_json, write_frame, write_text
 from zhiyin.caches import ArrayCache, content_key
 from zhiyin.config import parse
 from zhiyin.errors import NotFittedError
@@ -168,7 +168,7 @@ class LanguageModelRanker:
             folder / "learned.json", json.dumps({"scoring": self.scoring_, "trials": trials}, indent=1)
         )
         items = pl.DataFrame({"title": list(self.titles_), "price": self.prices_})
-        items.write_parquet(folder / "items.parquet")
+        write_frame(folder / "items.parquet", items)
 
     @classmethod
     def load(cls, folder: Path) -> Self:

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file
+from safetensors.numpy import save as to_safetensors
 
-from zhiyin.artifacts import read_json, write_text
+from zhiyin.artifacts import read_json, write_bytes, write_text
 from zhiyin.config import Config, parse
 from zhiyin.data import Dataset
 from zhiyin.errors import NotFittedError
@@ -118,7 +119,7 @@ class ScoringRetriever(ABC):
             "cut": np.array([self.cut_]),
             **{f"state.{name}": np.ascontiguousarray(array) for name, array in self._state().items()},
         }
-        save_file(state, folder / "state.safetensors")
+        write_bytes(folder / "state.safetensors", to_safetensors(state))
         write_text(folder / "config.json", self.config.model_dump_json(indent=1))
 
     @classmethod

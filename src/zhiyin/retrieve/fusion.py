@@ -17,11 +17,14 @@ from zhiyin.errors import InputError, NotFittedError
 from zhiyin.logs import progress
 from zhiyin.registry import resolve
 from zhiyin.retrieve.base import make_retriever
-from zhiyin.retrieve.selection import top_n
+from zhiyin.retrieve.pooling import Pool, pool_lists
 from zhiyin.retrieve.weights import learn_weights
 from zhiyin.types import Candidates, Queries, Retriever, ScoreArray
 
 __all__ = ["FusionRetriever", "Member"]
+
+CHUNK_USERS = 1024
+LEARN_USERS = 1000
 
 
 class Member(Stage):
@@ -81,22 +84,20 @@ class FusionRetriever:
         return self
 
     def _learn_weights(self, given: dict[str, float | None], task: Task) -> dict[str, float]:
-        n = self.n_items_ or 0
-        found = {
-            name: member.retrieve(task.queries, self.config.depth) for name, member in self.members_.items()
-        }
-        ones = np.ones(len(task.queries), np.float32)
-        shares = {name: self._share(one, ones, (len(task.queries), n)) for name, one in found.items()}
-        return learn_weights(shares, given, task.relevant)
+        some = task.take(np.arange(min(len(task.queries), LEARN_USERS)))
+        return learn_weights(self._pool(some.queries, self.config.depth), given, some.relevant)
+
+    def _pool(self, queries: Queries, depth: int) -> Pool:
+        lists = [member.retrieve(queries, depth) for member in self.members_.values()]
+        return pool_lists(lists, constant=self.config.constant)
 
     def retrieve(self, queries: Queries, n: int) -> Candidates:
         """The best n items of all members together; features hold each member's share."""
         if self.n_items_ is None:
             raise NotFittedError("FusionRetriever")
-        size = max(1, (16 << 20) // self.n_items_)
         parts = [
-            self._fuse(queries.take(np.arange(start, min(start + size, len(queries)))), n)
-            for start in range(0, max(len(queries), 1), size)
+            self._fuse(queries.take(np.arange(start, min(start + CHUNK_USERS, len(queries)))), n)
+            for start in range(0, max(len(queries), 1), CHUNK_USERS)
         ]
         return Candidates(
             np.concatenate([part.items for part in parts]),
@@ -105,37 +106,28 @@ class FusionRetriever:
         )
 
     def _fuse(self, queries: Queries, n: int) -> Candidates:
+        pool = self._pool(queries, max(self.config.depth, n))
         weights = self._weights(queries)
-        total = np.zeros((len(queries), self.n_items_ or 0), dtype=np.float32)
-        shares: dict[str, ScoreArray] = {}
-        for name, member in self.members_.items():
-            found = member.retrieve(queries, max(self.config.depth, n))
-            shares[name] = self._share(found, weights[name], total.shape)
-            total += shares[name]
-        best = top_n(np.where(total > 0, total, -np.inf).astype(np.float32), n)
-        places = np.maximum(best.items, 0)
+        best, places = pool.best(weights, n)
+        columns = np.maximum(places, 0)
         features = {
-            f"retrieve.{name}": np.where(best.items >= 0, np.take_along_axis(share, places, axis=1), 0)
-            for name, share in shares.items()
+            f"retrieve.{name}": weight[:, None]
+            * np.where(places >= 0, np.take_along_axis(share, columns, axis=1), np.float32(0))
+            for name, share, weight in zip(self.members_, pool.shares, weights, strict=True)
         }
         return Candidates(best.items, best.scores, features)
 
-    def _weights(self, queries: Queries) -> dict[str, ScoreArray]:
+    def _weights(self, queries: Queries) -> ScoreArray:
+        """Weight of each member for each query, float32 [members, U]."""
         stated = np.array([bool(text and text.strip()) for text in queries.texts], dtype=bool)
-        plain = self.weights_
-        others = sum(weight for name, weight in plain.items() if name not in self.config.listens)
-        return {
-            name: np.where(
+        others = sum(weight for name, weight in self.weights_.items() if name not in self.config.listens)
+        rows = [
+            np.where(
                 stated & (name in self.config.listens), max(self.config.text_boost * others, weight), weight
-            ).astype(np.float32)
-            for name, weight in plain.items()
-        }
-
-    def _share(self, found: Candidates, weights: ScoreArray, shape: tuple[int, ...]) -> ScoreArray:
-        share = np.zeros(shape, dtype=np.float32)
-        rows, columns = np.nonzero(found.items >= 0)
-        share[rows, found.items[rows, columns]] = weights[rows] / (self.config.constant + 1 + columns)
-        return share
+            )
+            for name, weight in self.weights_.items()
+        ]
+        return np.array(rows, dtype=np.float32).reshape(len(rows), len(queries))
 
     def save(self, folder: Path) -> None:
         """Write config.json and one folder a member into an existing folder."""
