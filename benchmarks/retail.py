@@ -21,6 +21,7 @@ from typing import Any
 
 import zhiyin as zy
 from zhiyin.pipeline import evaluate_recommender
+from zhiyin.pipeline.evaluation import step_gains
 
 NONE = {"stages.rank.method": "none"}
 
@@ -44,6 +45,7 @@ def measure(split: zy.Split, *, users: int | None, seed: int, examples: int, k: 
         "fusion_weights": getattr(recommender.components.retriever, "weights_", {}),
         "language_model_weights": {way: str(blend) for way, blend in getattr(ranker, "trials_", {}).items()},
         "milliseconds": {stage: round(value, 1) for stage, value in trace.milliseconds.items()},
+        "steps": {name: str(gain) for name, gain in step_gains(table, f"ndcg@{k}").items()},
         "table": table.to_dict(),
     }
 

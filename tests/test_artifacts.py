@@ -81,6 +81,25 @@ def test_another_kind_or_format_is_refused(tmp_path):
         read_version(tmp_path / "run", kind="thing")
 
 
+def test_a_changed_manifest_is_refused(tmp_path):
+    save(tmp_path / "run")
+    version, _ = read_version(tmp_path / "run", kind="thing")
+    content = json.loads((version / "manifest.json").read_text())
+    (version / "manifest.json").write_text(json.dumps({**content, "config": {"a": 2}}))
+    with pytest.raises(ArtifactError, match=r"manifest\.json has changed"):
+        read_version(tmp_path / "run", kind="thing")
+
+
+def test_saving_again_repairs_a_damaged_version(tmp_path):
+    save(tmp_path / "run")
+    version, _ = read_version(tmp_path / "run", kind="thing")
+    (version / "inner" / "data.txt").write_text("damaged")
+    save(tmp_path / "run")
+    version, _ = read_version(tmp_path / "run", kind="thing")
+    assert (version / "inner" / "data.txt").read_text() == "hello"
+    assert len(list((tmp_path / "run" / "versions").iterdir())) == 1
+
+
 def test_no_folder_and_a_file_in_its_place(tmp_path):
     with pytest.raises(ArtifactError, match="holds no saved thing"):
         read_version(tmp_path / "nothing", kind="thing")

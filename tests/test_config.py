@@ -46,6 +46,15 @@ def test_another_method_does_not_inherit_parameters():
     assert recipe.stages.retrieve.params == {}
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_the_order_of_overrides_does_not_matter(turned):
+    pairs = [("stages.explore.params.epsilon", 0.5), ("stages.explore.method", "epsilon-greedy")]
+    recipe = load_recipe("retail", dict(reversed(pairs) if turned else pairs))
+    assert recipe.stages.explore.params["epsilon"] == 0.5
+    with pytest.raises(ConfigError, match="below a value"):
+        load_recipe("retail", {"seed": 1, "seed.x": 2})
+
+
 def test_all_problems_are_reported_together(tmp_path):
     path = tmp_path / "bad.toml"
     path.write_text('seed = -1\nlanguage = "fr"\nno_such = 1\n')

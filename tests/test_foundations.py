@@ -42,12 +42,13 @@ def test_memory_cache_drops_the_least_recent():
 
 
 def test_array_cache_is_bounded_and_survives_damage(tmp_path):
-    cache = ArrayCache(tmp_path, max_bytes=4000)
-    for number in range(5):
+    cache = ArrayCache(tmp_path, max_bytes=20_000)
+    for number in range(9):
         cache.put(content_key(number), np.full(200, number, np.float64))
-    assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= 4000
-    key = content_key(4)
-    assert cache.get(key)[0] == 4
+        assert sum(path.stat().st_blocks * 512 for path in tmp_path.iterdir()) <= 20_000
+    assert 2 <= len(list(tmp_path.iterdir())) < 9
+    key = content_key(8)
+    assert cache.get(key)[0] == 8
     (tmp_path / f"{key}.npy").write_bytes(b"damaged")
     assert cache.get(key) is None
     assert cache.get(content_key("absent")) is None

@@ -38,6 +38,7 @@ __all__ = [
 
 FORMAT = 1
 KEPT_VERSIONS = 2
+NAME_LENGTH = 16
 
 
 @dataclass(frozen=True)
@@ -150,7 +151,10 @@ def write_version(
                 "files": files,
             }
             write_text(draft / "manifest.json", json.dumps(manifest, indent=1, ensure_ascii=False))
-            name = hashlib.sha256((draft / "manifest.json").read_bytes()).hexdigest()[:16]
+            name = _sha256(draft / "manifest.json")[:NAME_LENGTH]
+            if (versions / name).exists() and _damage(versions / name, files) is not None:
+                (versions / name).rename(draft.with_suffix(".damaged"))
+                shutil.rmtree(draft.with_suffix(".damaged"), ignore_errors=True)
             if not (versions / name).exists():
                 draft.chmod(0o755)
                 draft.rename(versions / name)
@@ -191,16 +195,28 @@ def read_version(folder: Path, *, kind: str) -> tuple[Path, Manifest]:
             received=f"a {manifest.kind} of format {manifest.format}, written by zhiyin {manifest.zhiyin}",
             hint="Load it with the release that wrote it, or fit again.",
         )
-    for relative, digest in manifest.files.items():
-        path = version / relative
-        if not path.is_file() or _sha256(path) != digest:
-            raise ArtifactError(
-                f"{folder} is damaged: {relative} " + ("has changed" if path.exists() else "is missing"),
-                expected=f"sha256 {digest[:12]}…",
-                received=f"sha256 {_sha256(path)[:12]}…" if path.is_file() else "no file",
-                hint="Restore the folder from a backup, or fit and save again.",
-            )
+    wrong = _damage(version, manifest.files)
+    if wrong is not None:
+        raise ArtifactError(
+            f"{folder} is damaged: {wrong}",
+            expected="the files that save() wrote",
+            received=f"another content below {version}",
+            hint="Restore the folder from a backup, or fit and save again.",
+        )
     return version, manifest
+
+
+def _damage(version: Path, files: Mapping[str, str]) -> str | None:
+    """What is wrong with a version; its name is the start of its manifest's sha256."""
+    if _sha256(version / "manifest.json")[:NAME_LENGTH] != version.name:
+        return "manifest.json has changed"
+    for relative, digest in files.items():
+        path = version / relative
+        if not path.is_file():
+            return f"{relative} is missing"
+        if _sha256(path) != digest:
+            return f"{relative} has changed"
+    return None
 
 
 @contextlib.contextmanager

@@ -101,6 +101,7 @@ class ArrayCache:
     def __init__(self, folder: Path, *, max_bytes: int = 2 << 30) -> None:
         self.folder = Path(folder)
         self.max_bytes = max_bytes
+        self._size: int | None = None
 
     def _path(self, key: str) -> Path:
         return self.folder / f"{key}.npy"
@@ -132,17 +133,27 @@ class ArrayCache:
         except BaseException:
             Path(name).unlink(missing_ok=True)
             raise
-        self._shrink()
+        self._shrink(_on_disk(self._path(key).stat()))
 
-    def _shrink(self) -> None:
+    def _shrink(self, added: int) -> None:
+        """Drop the oldest files; the folder is listed at first and when the bound is reached."""
+        if self._size is not None and self._size + added <= self.max_bytes:
+            self._size += added
+            return
         stats = []
         for path in self.folder.glob("*.npy"):
             with contextlib.suppress(FileNotFoundError):
                 stat = path.stat()
-                stats.append((stat.st_mtime, stat.st_size, path))
+                stats.append((stat.st_mtime, _on_disk(stat), path))
         total = sum(size for _, size, _ in stats)
         for _, size, path in sorted(stats):
             if total <= self.max_bytes:
-                return
+                break
             path.unlink(missing_ok=True)
             total -= size
+        self._size = total
+
+
+def _on_disk(stat: os.stat_result) -> int:
+    """Bytes a file takes on disk: whole blocks, where the system tells."""
+    return max(stat.st_size, 512 * getattr(stat, "st_blocks", 0))

@@ -155,7 +155,7 @@ class Recipe(_Layered):
 
     name: str = "custom"
     description: str = ""
-    seed: int = Field(default=7, ge=0, lt=2**63)
+    seed: int = Field(default=7, ge=0, lt=2**31)
     candidates: int = Field(default=200, ge=1)
     language: str = Field(default="en", pattern="^(en|zh)$")
     encoder: str = "minilm-l6"
@@ -231,10 +231,13 @@ def unknown_variables() -> tuple[str, ...]:
 def _nested(flat: Mapping[str, Any]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for key, value in flat.items():
-        inner = value
-        for part in reversed(key.split(".")):
-            inner = {part: inner}
-        _merge(values, inner)
+        here = values
+        *path, last = key.split(".")
+        for part in path:
+            here = here.setdefault(part, {})
+            if not isinstance(here, dict):
+                raise ConfigError(f"{key} lies below a value", expected="one of the two", received=str(here))
+        here[last] = _copy(value)
     return values
 
 

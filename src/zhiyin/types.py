@@ -123,14 +123,13 @@ class Ragged:
             offsets, self.items[where], self.times[where], self.values[where], self.events[where]
         )
 
-    def matrix(self, n_items: int, *, values: ScoreArray | None = None) -> sparse.csr_array:
-        """Users by items, float32 [U, n_items]; items beyond ``n_items`` are left out.
+    def matrix(self, n_items: int) -> sparse.csr_array:
+        """Strength of users and items, float32 [U, n_items]; items beyond ``n_items`` are left out.
 
-        An item that occurs several times keeps its largest value, 1 where ``values`` is None.
+        An item that occurs several times keeps its largest value; values <= 0 are no interest.
         """
-        known = (self.items >= 0) & (self.items < n_items)
-        rows, items = self.rows[known], self.items[known]
-        weights = np.ones(len(items), np.float32) if values is None else values[known]
+        known = (self.items >= 0) & (self.items < n_items) & (self.values > 0)
+        rows, items, weights = self.rows[known], self.items[known], self.values[known]
         order = np.lexsort((weights, items, rows))
         rows, items, weights = rows[order], items[order], weights[order]
         last = np.ones(len(rows), dtype=bool)

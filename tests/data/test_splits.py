@@ -1,4 +1,4 @@
-"""Splits look into no future and lose no event."""
+"""Splits lose no event and know no user's own future; truth is what a list could hold."""
 
 import numpy as np
 import polars as pl
@@ -9,22 +9,29 @@ from hypothesis import strategies as st
 from zhiyin.data import (
     Dataset,
     cut_by_time,
+    held_out_task,
     leave_last_basket_out,
     leave_last_out,
     split_by_time,
     split_users_by_time,
 )
 from zhiyin.errors import InputError
+from zhiyin.evaluate import ranking
 
 SPLITTERS = [split_by_time, split_users_by_time, leave_last_out, leave_last_basket_out]
 
 
-def made(rows):
+def made(rows, **columns):
     users, items, times = zip(*rows, strict=True)
     return Dataset.from_frames(
         pl.DataFrame({"user_id": [f"u{user}" for user in users], "item_id": [f"i{item}" for item in items],
-                      "timestamp": [float(time) for time in times]})
+                      "timestamp": [float(time) for time in times], **columns})
     )  # fmt: skip
+
+
+def truth(task, dataset):
+    rows = zip(task.queries.users, task.relevant.lists(), strict=True)
+    return {user: dataset.catalogue.ids_of(row) for user, row in rows}
 
 
 events = st.lists(
@@ -54,7 +61,14 @@ def test_parts_hold_each_event_once_and_no_future(splitter, rows):
     for name in ("valid", "test"):
         task = split.task(name)
         assert len(task.queries) == len(getattr(split, name).active_users)
-        assert task.relevant.lengths.min() >= 1
+        bought = split.task(name, exclude_seen=False)
+        assert bought.relevant.lengths.min() >= 1
+        rows = zip(
+            task.queries.histories.lists(), task.relevant.lists(), bought.relevant.lists(), strict=True
+        )
+        for seen, new, every in rows:
+            assert len(set(every)) == len(every)
+            assert new.tolist() == [item for item in every if item not in seen]
 
 
 def test_by_time_everyone_is_asked_at_one_moment(retail_split):
@@ -110,3 +124,87 @@ def test_one_moment_cannot_be_cut():
 def test_cut_by_time_parts_old_from_new():
     old, new = cut_by_time(made([(0, item, item) for item in range(10)]), 0.2)
     assert (old.n_events, new.n_events) == (8, 2) and old.cut == 8.0
+
+
+def test_truth_holds_nothing_that_a_list_may_not_show():
+    dataset = made([(0, 1, 1), (0, 2, 2), (1, 1, 3), (0, 1, 6), (0, 3, 7), (0, 3, 8), (1, 1, 9), (1, 2, 9)])
+    known, held = cut_by_time(dataset, 0.6)
+    assert truth(held_out_task(known, held), dataset) == {"u0": ["i3"], "u1": ["i2"]}
+    every = held_out_task(known, held, exclude_seen=False)
+    assert truth(every, dataset) == {"u0": ["i1", "i3"], "u1": ["i1", "i2"]}
+    assert every.relevant.times.tolist() == [6.0, 7.0, 9.0, 9.0]  # the first of the two purchases of i3
+
+
+def test_users_without_truth_stay_and_have_no_metric():
+    dataset = made([(0, 1, 1), (1, 2, 2), (0, 1, 3), (1, 1, 4)])
+    task = held_out_task(*cut_by_time(dataset, 0.5))
+    assert truth(task, dataset) == {"u0": [], "u1": ["i1"]}
+    lists = np.int32([[0], [0]])
+    assert np.isnan(ranking.ndcg(lists, task.relevant, 1)).tolist() == [True, False]
+
+
+def test_only_events_of_positive_strength_are_truth():
+    rows = [(0, 1, 1), (0, 2, 5), (0, 2, 6), (0, 3, 7), (0, 4, 8)]
+    dataset = made(rows, value=[1.0, 0.0, 0.5, -1.0, 2.0])
+    task = held_out_task(*cut_by_time(dataset, 0.8))
+    assert truth(task, dataset) == {"u0": ["i2", "i4"]} and task.relevant.times.tolist() == [6.0, 8.0]
+
+
+def test_a_part_that_is_newer_is_refused_as_history():
+    known, held = cut_by_time(made([(0, item, item) for item in range(10)]), 0.2)
+    with pytest.raises(InputError, match="beyond the question"):
+        held_out_task(held, known)
+
+
+@pytest.mark.parametrize("splitter", SPLITTERS)
+def test_only_a_split_by_time_is_called_global(splitter):
+    rows = [(user, 3 * user + place, 10 * user + place) for user in range(6) for place in range(4)]
+    split = splitter(made(rows), **({"valid": 0.25, "test": 0.25} if "time" in splitter.__name__ else {}))
+    assert split.global_time == (splitter is split_by_time)
+    future = split.train.events["timestamp"].max() > split.valid.events["timestamp"].min()
+    assert future != split.global_time
+
+
+sessions = st.lists(
+    st.tuples(st.integers(0, 2), st.integers(0, 9), st.integers(0, 12), st.sampled_from([None, *"abcdefg"])),
+    min_size=10,
+    max_size=60,
+)
+
+
+@settings(deadline=None, max_examples=150)
+@given(rows=sessions)
+def test_interleaved_sessions_never_raise_and_never_leak(rows):
+    dataset = made([row[:3] for row in rows], session_id=[row[3] for row in rows])
+    try:
+        split = leave_last_basket_out(dataset)
+    except InputError as error:
+        assert "empty" in str(error)
+        return
+    key = ["user", "session_id"]
+    parts = [part.events.drop_nulls("session_id") for part in (split.train, split.valid, split.test)]
+    baskets = [set(part.select(key).iter_rows()) for part in parts]
+    assert sum(map(len, baskets)) == len(set.union(*baskets))
+    for name in ("valid", "test"):
+        task = split.task(name)
+        histories = task.queries.histories
+        assert (histories.times <= task.queries.times[histories.rows]).all()
+        held = getattr(split, name)
+        for user in held.active_users:
+            asked = held.histories(np.int32([user])).times.min()
+            assert split.train.histories(np.int32([user])).times.max(initial=-np.inf) <= asked
+
+
+def test_overlapping_sessions_are_one_basket():
+    rows = [(0, 1, 1), (0, 2, 2), (0, 3, 3), (0, 4, 6), (0, 5, 4), (0, 6, 5), (1, 7, 9)]
+    dataset = made(rows, session_id=["a", "b", "c", "c", "d", "c", "a"])
+    split = leave_last_basket_out(dataset)
+    assert truth(split.task("test"), dataset) == {"u0": ["i3", "i5", "i6", "i4"]}
+    assert truth(split.task("valid"), dataset) == {"u0": ["i2"]}
+    assert split.train.n_events == 2
+
+
+def test_a_session_called_like_a_moment_is_another_basket():
+    dataset = made([(0, 1, 1), (0, 2, 2), (0, 3, 3)], session_id=["2.0", None, None])
+    split = leave_last_basket_out(dataset)
+    assert [part.n_events for part in (split.train, split.valid, split.test)] == [1, 1, 1]

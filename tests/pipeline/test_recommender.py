@@ -35,9 +35,9 @@ def test_slates_hold_k_unseen_items_with_propensities(shop, retail_split):
 
 def test_batch_equals_single_through_all_stages(shop, retail_split):
     users = list(retail_split.train.user_ids[30:36])
-    together = shop.recommend(users, k=8)
+    together = shop.recommend(users, k=8, keys=range(6))
     for row, user in enumerate(users):
-        assert shop.recommend([user], k=8).items[0] == together.items[row]
+        assert shop.recommend([user], k=8, keys=[row]).items[0] == together.items[row]
 
 
 def test_unknown_and_absent_users_are_served(shop):
@@ -55,6 +55,59 @@ def test_a_stated_wish_is_heard(shop):
     assert plain != wished
     two = shop.recommend(["17850", "17850"], text=["christmas decoration", None], keys=[1, 1])
     assert two.items[0] != two.items[1]
+
+
+def test_each_request_has_its_own_draws_and_slate_id(shop):
+    found = shop.recommend([None] * 30)
+    assert len(set(found.slates.ids)) == 30 and len({tuple(items) for items in found.items}) > 1
+    for keys in ([-1], [2**64], [1, 2]):
+        with pytest.raises(InputError, match="One key a user"):
+            shop.recommend([None], keys=keys)
+    with pytest.raises(InputError, match="not a string"):
+        shop.recommend([17850])
+
+
+def test_a_wish_that_nobody_hears_is_noted():
+    split = small_split()
+    ease = {**PLAIN, "stages.retrieve.method": "ease"}
+    recommender = zy.Recommender.from_recipe("retail", ease).fit(split.train)
+    assert "not heard" in recommender.recommend(["u0"], text="blue mug").notes[0]
+    assert recommender.recommend(["u0"]).notes == ()
+
+
+def test_validation_without_anything_to_learn_gives_weight_zero():
+    import polars as pl
+
+    from zhiyin.data import Dataset
+
+    rows = [(f"u{user}", f"i{(user + step) % 9}", 100.0 * step) for user in range(12) for step in range(4)]
+    late = [("new", "i1", 900.0), ("newer", "i2", 950.0)]
+    events = pl.DataFrame(rows + late, schema=["user_id", "item_id", "timestamp"], orient="row")
+    split = zy.split_by_time(Dataset.from_frames(events), valid=0.02, test=0.02)
+    recommender = zy.Recommender.from_recipe("retail").fit(split.train, split.valid)
+    assert recommender.components.ranker.weight == 0 and recommender.recommend(["u0"], k=3).items[0]
+
+
+def test_a_large_catalogue_leaves_out_what_does_not_suit_it():
+    small = {**PLAIN, "stages.retrieve.params.members": [
+        {"method": "ease", "params": {"max_items": 3}}, {"method": "popular"}]}  # fmt: skip
+    recommender = zy.Recommender.from_recipe("retail", small).fit(small_split().train)
+    assert set(recommender.components.retriever.members_) == {"popular"}
+
+
+def test_the_recipes_seed_reaches_the_members():
+    split = small_split()
+    one, two, again = (
+        zy.Recommender.from_recipe("retail", {**PLAIN, "seed": seed}).fit(split.train) for seed in (1, 2, 1)
+    )
+    factors = [made.components.retriever.members_["als"].item_factors_ for made in (one, two, again)]
+    assert (factors[0] != factors[1]).any() and (factors[0] == factors[2]).all()
+
+
+def test_an_item_already_taken_can_be_explained(shop):
+    history = shop.dataset.histories(shop.dataset.index_of_users(["17850"])).items
+    explanation = shop.explain("17850", shop.dataset.catalogue.ids[history[0]])
+    assert explanation.score > 0
 
 
 def test_only_allowed_items_are_shown(shop):
@@ -92,7 +145,7 @@ def test_save_and_load_answer_alike(shop, tmp_path):
     shop.save(tmp_path / "run")
     loaded = zy.Recommender.load(tmp_path / "run")
     users = ["17850", None, "12347"]
-    before, after = shop.recommend(users, reasons=True), loaded.recommend(users, reasons=True)
+    before, after = (one.recommend(users, reasons=True, keys=[1, 2, 3]) for one in (shop, loaded))
     assert before.to_dict()["rows"] == after.to_dict()["rows"]
     assert loaded.describe("17850").text == shop.describe("17850").text
     assert loaded.recipe.model_dump() == shop.recipe.model_dump()
@@ -116,7 +169,8 @@ def test_a_full_disk_keeps_the_saved_recommender(shop, tmp_path):
         signal.signal(signal.SIGXFSZ, handler)
     assert (tmp_path / "run" / "current").read_text() == before
     assert len(list((tmp_path / "run" / "versions").iterdir())) == 1
-    assert zy.Recommender.load(tmp_path / "run").recommend(["17850"]).items == shop.recommend(["17850"]).items
+    loaded = zy.Recommender.load(tmp_path / "run")
+    assert loaded.recommend(["17850"], keys=[1]).items == shop.recommend(["17850"], keys=[1]).items
 
 
 def test_reasons_name_the_history_and_pass_their_test(shop):
@@ -162,6 +216,7 @@ def swapped(candidates):
     [
         (ModelError("out of memory"), "failed, order kept: out of memory"),
         (RuntimeError("torch said no"), "failed, order kept: torch said no"),
+        (KeyError("lost"), "failed, order kept: 'lost'"),
         (swapped, "changed the candidates of 1 users"),
         (lambda candidates: candidates.head(3), "changed the candidates of 2 users"),
     ],

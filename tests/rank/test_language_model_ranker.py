@@ -10,10 +10,16 @@ from zhiyin.caches import ArrayCache
 from zhiyin.errors import ConfigError, ModelError
 from zhiyin.lm import load_language_model
 from zhiyin.rank.asking import LikelihoodAsking, YesNoAsking
-from zhiyin.rank.language_model import SCORE, LanguageModelRanker
+from zhiyin.rank.language_model import LATE, SCORE, LanguageModelRanker
 from zhiyin.testing import RANKER_CHECKS
 from zhiyin.testing.data import queries_for
 from zhiyin.testing.rankers import small_examples
+
+
+@pytest.fixture(scope="module", autouse=True)
+def model():
+    """Held by this module, so that it is loaded once."""
+    return load_language_model("smollm2-135m")
 
 
 @pytest.fixture(autouse=True)
@@ -62,7 +68,7 @@ def test_out_of_time_keeps_the_order_of_the_rest():
     ranker = make(weight=1.0, scoring="yes-no", time_budget=1e-9).fit(examples)
     after = ranker.rank(examples.queries, examples.candidates)
     assert (after.items == examples.candidates.items).all()
-    assert np.isnan(after.features[SCORE]).all()
+    assert np.isnan(after.features[SCORE]).all() and after.features[LATE].all()
 
 
 def test_likelihood_prefers_what_continues_the_history():

@@ -6,6 +6,7 @@ import os
 import sys
 
 import typer
+from threadpoolctl import threadpool_limits
 
 from zhiyin import __version__
 from zhiyin.cli.demo import demo
@@ -53,7 +54,8 @@ def _root(
     settings = load_settings(overrides)
     configure(level=settings.log_level, as_json=log_json)
     if settings.threads:
-        os.environ["OMP_NUM_THREADS"] = str(settings.threads)
+        os.environ["OMP_NUM_THREADS"] = str(settings.threads)  # torch, which is loaded later
+        threadpool_limits(settings.threads)  # what is loaded already
 
 
 def main() -> None:

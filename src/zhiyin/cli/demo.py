@@ -32,6 +32,9 @@ def demo(
         print_json(done.results)
         return
     show_table(done.table)
+    for name, gain in done.results["steps"].items():
+        interval = f"{gain['mean']:+.4f} [{gain['low']:+.4f}, {gain['high']:+.4f}]"
+        say(f"{name}: NDCG {interval} from the stage before")
     for way, blend in done.results["learned"]["language_model"].items():
         chosen = ", chosen" if blend["chosen"] else ""
         say(

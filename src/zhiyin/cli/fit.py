@@ -47,8 +47,12 @@ def fit(
         max_rejected=max_rejected,
         rejected=out / "rejected.jsonl",
     )
-    train, held = cut_by_time(dataset, valid)
-    made.fit(train, held).save(out)
+    if dataset.has_times:
+        made.fit(*cut_by_time(dataset, valid))
+    else:
+        say("The events have no times: nothing can be held out, so no weight is learned")
+        made.fit(dataset)
+    made.save(out)
     summary = {
         "folder": str(out),
         "recipe": made.recipe.name,

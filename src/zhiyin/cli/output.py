@@ -15,6 +15,7 @@ from rich.table import Table
 from zhiyin.data import Dataset
 from zhiyin.errors import ConfigError, ZhiyinError
 from zhiyin.evaluate.table import EvaluationTable
+from zhiyin.safety import printable
 
 __all__ = [
     "JsonOption",
@@ -40,14 +41,19 @@ def print_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=1, default=str) + "\n")
 
 
+def _safe(text: str) -> str:
+    """Neither terminal sequences nor rich's markup."""
+    return escape("\n".join(map(printable, text.splitlines())))
+
+
 def say(line: str) -> None:
     """A line for people, to stderr."""
-    Console(stderr=True, highlight=False).print(escape(line))
+    Console(stderr=True, highlight=False).print(_safe(line))
 
 
 def show_error(error: ZhiyinError) -> None:
     """What went wrong and what to do, without a traceback."""
-    Console(stderr=True, highlight=False, soft_wrap=True).print(f"[bold red]Error[/]: {escape(str(error))}")
+    Console(stderr=True, highlight=False, soft_wrap=True).print(f"[bold red]Error[/]: {_safe(str(error))}")
 
 
 def show_problems(dataset: Dataset) -> None:
@@ -71,7 +77,7 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) 
     for column in columns:
         drawn.add_column(escape(column))
     for row in rows:
-        drawn.add_row(*(escape(str(cell)) for cell in row))
+        drawn.add_row(*(_safe(str(cell)) for cell in row))
     Console(highlight=False).print(drawn)
 
 

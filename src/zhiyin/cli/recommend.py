@@ -29,12 +29,10 @@ def recommend(
     if as_json:
         print_json(found.to_dict())
         return
-    rows = list(found)
-    for user in asked:
-        mine = [row for row in rows if row["user"] == user]
+    for number, user in enumerate(asked):
         places = [
             (row["place"], row["item"], row["title"], f"{row['marginal'] or float('nan'):.3f}", row["reason"])
-            for row in mine
+            for row in found.places(number)
         ]
         table(f"For {user or 'someone new'}", ("", "item", "title", "propensity", "reason"), places)
 

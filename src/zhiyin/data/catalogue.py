@@ -34,7 +34,13 @@ class Catalogue:
 
     @classmethod
     def from_frame(cls, frame: pl.DataFrame, *, version: int = 0) -> Self:
-        """A catalogue from a table with at least ``item_id``.
+        """A catalogue from a table with at least ``item_id``; whole numbers become text.
+
+        Raises
+        ------
+        DataError
+            When ids are missing, null, decimal numbers or not unique, or a title, price or time has
+            a type that cannot be one.
 
         Examples
         --------
@@ -42,7 +48,13 @@ class Catalogue:
         ('TEA SET',)
         """
         if Columns.ITEM_ID not in frame.columns:
-            raise DataError("A catalogue needs a column item_id", received=", ".join(frame.columns))
+            raise DataError(
+                "A catalogue needs a column item_id",
+                expected="a column item_id",
+                received=", ".join(frame.columns),
+                hint="Rename the column that holds the ids.",
+            )
+        frame = frame.with_columns(id_column(frame[Columns.ITEM_ID], table="items"))
         if frame[Columns.ITEM_ID].n_unique() != frame.height:
             raise DataError("A catalogue holds each item_id once", hint="Remove the duplicates.")
         defaults = {
@@ -52,11 +64,11 @@ class Catalogue:
         }
         missing = [value.alias(name) for name, value in defaults.items() if name not in frame.columns]
         first = [Columns.ITEM_ID, *defaults]
-        full = frame.with_columns(missing).with_columns(
-            pl.col(Columns.ITEM_ID).cast(pl.String),
-            pl.col(Columns.TITLE).cast(pl.String).fill_null(""),
-            pl.col(Columns.PRICE).cast(pl.Float64),
-            pl.col(Columns.AVAILABLE_FROM).cast(pl.Float64).fill_null(-np.inf),
+        full = frame.with_columns(missing)
+        full = full.with_columns(
+            text_column(full[Columns.TITLE], table="items").fill_null(""),
+            number_column(full[Columns.PRICE], table="items"),
+            number_column(full[Columns.AVAILABLE_FROM], table="items", nan=False).fill_null(-np.inf),
         )
         rest = sorted(name for name in full.columns if name not in first)
         return cls(full.select(*first, *rest), version)
@@ -120,6 +132,7 @@ class Catalogue:
 
     def with_items(self, frame: pl.DataFrame) -> Catalogue:
         """A new version with the unknown ids of ``frame`` appended; known ones stay as they are."""
+        frame = frame.with_columns(id_column(frame[Columns.ITEM_ID], table="items"))
         fresh = frame.filter(~pl.col(Columns.ITEM_ID).is_in(self.frame[Columns.ITEM_ID].implode()))
         if fresh.height == 0:
             return self
@@ -140,6 +153,98 @@ class Catalogue:
         write_frame(folder / "catalogue.parquet", self.frame)
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
-        """Read what ``save`` wrote."""
-        return cls.from_frame(pl.read_parquet(folder / "catalogue.parquet"))
+    def load(cls, folder: Path, *, version: int = 0) -> Self:
+        """Read what ``save`` wrote; the version is kept by the dataset that it belongs to."""
+        return cls.from_frame(pl.read_parquet(folder / "catalogue.parquet"), version=version)
+
+
+def id_column(column: pl.Series, *, table: str) -> pl.Series:
+    """External ids as text (String, no null); whole numbers are written out.
+
+    Raises
+    ------
+    DataError
+        For decimal numbers (12.0 is not "12"), other types, and null.
+    """
+    if column.dtype.is_float():
+        raise _unusable(
+            column, table, expected="text or whole numbers", received="decimal numbers",
+            hint="Read the column as text, or cast it to whole numbers if that is what they are.",
+        )  # fmt: skip
+    text = text_column(column, table=table)
+    if text.null_count():
+        raise _unusable(
+            column, table, expected="an id in each row",
+            received=f"{text.null_count()} null, first in row {_first(text.is_null())}",
+            hint=f"Drop these rows: drop_nulls({column.name!r}).",
+        )  # fmt: skip
+    return text
+
+
+def text_column(column: pl.Series, *, table: str) -> pl.Series:
+    """Text (String or null) of a column of text, categories or whole numbers.
+
+    Raises
+    ------
+    DataError
+        For any other type.
+    """
+    kind = column.dtype
+    if not (kind in (pl.String, pl.Null, pl.Categorical, pl.Enum) or kind.is_integer()):
+        raise _unusable(
+            column, table, expected="text", received=str(kind),
+            hint=f"Cast it first: pl.col({column.name!r}).cast(pl.String).",
+        )  # fmt: skip
+    return column.cast(pl.String)
+
+
+def number_column(column: pl.Series, *, table: str, nan: bool = True) -> pl.Series:
+    """Numbers (Float64 or null) of a column of numbers.
+
+    Raises
+    ------
+    DataError
+        For any other type, and for NaN where ``nan`` is false.
+    """
+    if not (column.dtype.is_numeric() or column.dtype == pl.Null):
+        raise _unusable(
+            column, table, expected="numbers", received=str(column.dtype),
+            hint="Cast it to Float64; a date becomes seconds by .dt.epoch('s').",
+        )  # fmt: skip
+    numbers = column.cast(pl.Float64)
+    missing = numbers.is_nan().fill_null(False)
+    if missing.any() and not nan:
+        raise _unusable(
+            column, table, expected="numbers or null", received=f"NaN in row {_first(missing)}",
+            hint="Leave the cell empty where it is not known.",
+        )  # fmt: skip
+    return numbers
+
+
+def finite_column(column: pl.Series, *, table: str, least: float, null: bool) -> pl.Series:
+    """Finite numbers (Float64) of at least ``least``; null only where ``null`` is true.
+
+    Raises
+    ------
+    DataError
+        Naming the first row that holds anything else.
+    """
+    numbers = number_column(column, table=table)
+    wrong = ~(numbers.is_finite() & (numbers >= least)).fill_null(null)
+    if wrong.any():
+        floor = "" if least == -np.inf else f" of at least {least:g}"
+        raise _unusable(
+            column, table, expected=f"finite numbers{floor}",
+            received=f"{int(wrong.sum())} others, first {numbers.filter(wrong)[0]} in row {_first(wrong)}",
+            hint="Drop or mend these rows, or leave the whole column out if it is not known.",
+        )  # fmt: skip
+    return numbers
+
+
+def _first(mask: pl.Series) -> int:
+    return int(mask.to_numpy().argmax()) + 1
+
+
+def _unusable(column: pl.Series, table: str, *, expected: str, received: str, hint: str) -> DataError:
+    message = f"The column {column.name} of {table} cannot be used"
+    return DataError(message, expected=expected, received=received, hint=hint)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -13,13 +14,13 @@ import numpy as np
 import polars as pl
 from scipy import sparse
 
-from zhiyin.artifacts import write_frame
-from zhiyin.data.catalogue import Catalogue
+from zhiyin.artifacts import read_json, write_frame, write_text
+from zhiyin.data.catalogue import Catalogue, finite_column, id_column, text_column
 from zhiyin.data.cleaning import clean_events
 from zhiyin.data.columns import Columns
 from zhiyin.data.problems import ProblemReport
 from zhiyin.data.reading import read_events, read_items, read_users
-from zhiyin.errors import DataError
+from zhiyin.errors import ArtifactError, DataError, InputError
 from zhiyin.types import FloatArray, IntArray, Ragged
 
 __all__ = ["Dataset"]
@@ -33,6 +34,8 @@ class Dataset:
     (Float64 seconds), ``event`` (String), ``value`` (Float64 strength), ``quantity`` (Float64) and
     ``session_id`` (String or null). ``cut`` is the moment the data speaks of: what is known is
     older. ``users`` holds ``user_id`` and attribute columns, one row a user, by index.
+    ``event_types`` are those of the whole data: a part may hold fewer. ``has_times`` is False where
+    the whole data had no timestamps or a single one, so that "recent" and "before" mean nothing.
     """
 
     catalogue: Catalogue
@@ -41,6 +44,7 @@ class Dataset:
     cut: float
     event_types: tuple[str, ...]
     report: ProblemReport = field(default_factory=ProblemReport)
+    has_times: bool = True
 
     @classmethod
     def from_files(
@@ -66,7 +70,8 @@ class Dataset:
         delimiter : str
             Of CSV files.
         event_weights : Mapping
-            Event type -> strength; multiplies ``value``.
+            Event type -> strength; multiplies ``value``. Events of strength <= 0 stay in histories
+            but are no sign of interest: not in ``matrix``, not in the truth of a split.
         max_rejected : float
             Share of a file's rows that may be kept aside, in [0, 1].
 
@@ -104,6 +109,17 @@ class Dataset:
     ) -> Self:
         """From tables with external ids; items that only occur in events are added without a title.
 
+        Whole-number ids become text. ``timestamp``, where there is one, is finite seconds >= 0 in
+        each row; ``value`` and ``quantity`` are finite or null (1).
+
+        Raises
+        ------
+        DataError
+            When a column is missing, has a type that cannot be used, or holds null ids, decimal
+            ids, or times that are null, NaN, infinite or negative; or a user is listed twice.
+        InputError
+            When an event weight is not finite.
+
         Examples
         --------
         >>> events = pl.DataFrame({"user_id": ["a", "a"], "item_id": ["0012", "1e5"]})
@@ -112,6 +128,7 @@ class Dataset:
         """
         if events.height == 0:
             raise DataError("There are no events", expected="at least one row", received="0 rows")
+        events = _checked_events(events)
         known = pl.DataFrame({Columns.ITEM_ID: []}, schema={Columns.ITEM_ID: pl.String})
         catalogue = Catalogue.from_frame(items if items is not None else known)
         listed = len(catalogue)
@@ -127,8 +144,9 @@ class Dataset:
         people = _people(events, users)
         full = _indexed(events, catalogue, people, event_weights)
         types = tuple(sorted(full[Columns.EVENT].unique().to_list()))
-        cut = _after(full)
-        return cls(catalogue, people, full, cut, types, report)
+        times = full[Columns.TIMESTAMP].to_numpy()  # sorted
+        cut = float(np.nextafter(times[-1], np.inf))
+        return cls(catalogue, people, full, cut, types, report, has_times=bool(times[0] < times[-1]))
 
     @property
     def n_users(self) -> int:
@@ -191,12 +209,15 @@ class Dataset:
 
     @cached_property
     def matrix(self) -> sparse.csr_array:
-        """Users by items, 1 where there is an event, float32 [n_users, n_items]."""
+        """Strength of users and items, float32 [n_users, n_items].
+
+        The largest ``value`` of the user's events with the item; nothing where none is above 0.
+        """
         return self._all_histories.matrix(self.n_items)
 
     @cached_property
     def counts(self) -> FloatArray:
-        """How many events each item has, float64 [n_items]."""
+        """Number of events of each item, whatever their strength, float64 [n_items]."""
         return np.bincount(self.events[Columns.ITEM].to_numpy(), minlength=self.n_items).astype(np.float64)
 
     def where(self, keep: pl.Series | pl.Expr, *, cut: float) -> Dataset:
@@ -218,29 +239,97 @@ class Dataset:
         return digest.hexdigest()
 
     def save(self, folder: Path) -> None:
-        """Write catalogue, users and events as Parquet into an existing folder."""
+        """Write catalogue, users and events as Parquet, the rest as JSON, into an existing folder.
+
+        The problem report is not kept.
+        """
         self.catalogue.save(folder)
         write_frame(folder / "users.parquet", self.users)
         write_frame(folder / "events.parquet", self.events)
+        facts = {
+            "cut": self.cut,
+            "event_types": self.event_types,
+            "has_times": self.has_times,
+            "catalogue_version": self.catalogue.version,
+        }
+        write_text(folder / "dataset.json", json.dumps(facts, indent=1, ensure_ascii=False))
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Read what ``save`` wrote."""
+        """Read what ``save`` wrote.
+
+        Raises
+        ------
+        ArtifactError
+            When dataset.json is missing, damaged, or does not fit the events.
+        """
+        facts = read_json(folder / "dataset.json")
         events = pl.read_parquet(folder / "events.parquet")
-        types = tuple(sorted(events[Columns.EVENT].unique().to_list()))
+        try:
+            cut, version = float(facts["cut"]), int(facts["catalogue_version"])
+            types, has_times = tuple(facts["event_types"]), bool(facts["has_times"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise _damaged(folder, "cut, event_types, has_times, catalogue_version", repr(error)) from error
+        unknown = set(events[Columns.EVENT].unique()) - set(types)
+        if unknown:
+            raise _damaged(folder, f"event types {', '.join(types)}", f"events of {sorted(unknown)}")
         users = pl.read_parquet(folder / "users.parquet")
-        return cls(Catalogue.load(folder), users, events, _after(events), types)
+        catalogue = Catalogue.load(folder, version=version)
+        return cls(catalogue, users, events, cut, types, has_times=has_times)
 
 
-def _after(events: pl.DataFrame) -> float:
-    """The first moment after all events."""
-    return float(np.nextafter(events[Columns.TIMESTAMP].to_numpy().max(), np.inf))
+def _damaged(folder: Path, expected: str, received: str) -> ArtifactError:
+    message = f"{folder / 'dataset.json'} is damaged"
+    return ArtifactError(message, expected=expected, received=received, hint="Save the data again.")
+
+
+def _checked_events(events: pl.DataFrame) -> pl.DataFrame:
+    """The events with columns of the right types and possible values."""
+    missing = [name for name in (Columns.USER_ID, Columns.ITEM_ID) if name not in events.columns]
+    if missing:
+        raise DataError(
+            f"The events have no column {' and '.join(missing)}",
+            expected="columns user_id and item_id",
+            received=", ".join(events.columns),
+            hint="Rename the columns that hold the ids.",
+        )
+    where, columns = "events", set(events.columns)
+    checked = [id_column(events[name], table=where) for name in (Columns.USER_ID, Columns.ITEM_ID)]
+    checked += [
+        text_column(events[name], table=where)
+        for name in (Columns.EVENT, Columns.SESSION_ID)
+        if name in columns
+    ]
+    if Columns.TIMESTAMP in columns:
+        checked.append(finite_column(events[Columns.TIMESTAMP], table=where, least=0.0, null=False))
+    checked += [
+        finite_column(events[name], table=where, least=-np.inf, null=True)
+        for name in (Columns.VALUE, Columns.QUANTITY)
+        if name in columns
+    ]
+    return events.with_columns(checked)
 
 
 def _people(events: pl.DataFrame, users: pl.DataFrame | None) -> pl.DataFrame:
     found = events.select(Columns.USER_ID).unique(maintain_order=True)
     if users is None:
         return found
+    if Columns.USER_ID not in users.columns:
+        raise DataError(
+            "The users have no column user_id",
+            expected="a column user_id",
+            received=", ".join(users.columns),
+            hint="Rename the column that holds the ids.",
+        )
+    users = users.with_columns(id_column(users[Columns.USER_ID], table="users"))
+    twice = users.filter(pl.col(Columns.USER_ID).is_duplicated())
+    if twice.height:
+        raise DataError(
+            "The users hold each user_id once",
+            expected="one row a user",
+            received=f"{twice[Columns.USER_ID][0]!r} more than once",
+            hint="Remove the duplicates.",
+        )
     fresh = found.filter(~pl.col(Columns.USER_ID).is_in(users[Columns.USER_ID].implode()))
     return pl.concat([users, fresh], how="diagonal")
 
@@ -265,6 +354,10 @@ def _indexed(
         pl.col(Columns.QUANTITY).fill_null(1.0),
     )
     if weights is not None:
+        if not np.isfinite(list(weights.values())).all():
+            raise InputError(
+                "An event weight is not finite", expected="finite numbers", received=str(dict(weights))
+            )
         strength = pl.col(Columns.EVENT).replace_strict(
             list(weights), list(weights.values()), default=1.0, return_dtype=pl.Float64
         )

@@ -1,7 +1,13 @@
-"""Train, validation and test without a look into the future; knows no model.
+"""Train, validation and test; knows no model.
 
-By global time (everyone is asked at one moment), or per user: by share of time, by last event, by
-last basket. Parts share one catalogue and one user vocabulary.
+By global time (``split_by_time``, ``cut_by_time``): everyone is asked at one moment, and nothing
+newer is known to anybody; only this is without a look into the future. Per user (by share, by last
+event, by last basket), as is usual in the literature: no *user's own* later events are known when
+the user is asked, but train holds other users' later events and reaches to the end of the data, so
+whatever depends on time (popularity, trends, "recent") has seen what came after most questions. Such
+numbers are fit for comparison with papers, not as a forecast (Ji, Sun, Zhang & Li 2023, "A critical
+study on data leakage in recommender system offline evaluation", doi:10.1145/3569930). Parts share
+one catalogue and one user vocabulary.
 """
 
 from __future__ import annotations
@@ -38,7 +44,8 @@ Part = Literal["valid", "test"]
 class Task:
     """What is asked of a recommender and what happened afterwards.
 
-    ``relevant``: the items that each user of ``queries`` took in the held-out part.
+    ``relevant``: the items that each user of ``queries`` took in the held-out part, each once, by
+    time; empty where nothing is left that a list could hold (metrics are NaN there).
     """
 
     queries: Queries
@@ -58,11 +65,16 @@ class Task:
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Three parts of one dataset."""
+    """Three parts of one dataset.
+
+    ``global_time`` is True where all are cut at the same moments, so that no part knows anything of
+    a later one's time; False where users were split one by one.
+    """
 
     train: Dataset
     valid: Dataset
     test: Dataset
+    global_time: bool = False
 
     def task(self, part: Part, *, exclude_seen: bool = True) -> Task:
         """The questions of a part: each user with events in it, with everything older as history.
@@ -78,15 +90,38 @@ class Split:
 def held_out_task(known: Dataset, held: Dataset, *, exclude_seen: bool = True) -> Task:
     """The questions that ``held`` answers: each of its users, with ``known`` as the history.
 
+    Parameters
+    ----------
+    known, held : Dataset
+        Two parts of one dataset; per user, ``known`` is not newer than ``held``.
+    exclude_seen : bool
+        Whether lists may not show what the history holds. If so, these items are no truth either: a
+        list could not contain them. Bought again after all, they count with ``exclude_seen=False``.
+
+    Returns
+    -------
+    Task
+        ``relevant`` holds an item at most once a user, at its first held-out event of ``value`` > 0.
+        Users without truth stay (their metrics are NaN). Items that are not available yet at the
+        time of the question stay truth: missing them is a limit of the system, not of the question.
+
     Raises
     ------
     InputError
         When a user's history reaches beyond the question (a leak).
+
+    Examples
+    --------
+    >>> events = pl.DataFrame({"user_id": ["a"] * 5, "item_id": list("xyxzz"),
+    ...     "timestamp": [1.0, 2.0, 3.0, 4.0, 5.0]})
+    >>> known, held = cut_by_time(Dataset.from_frames(events), 0.6)
+    >>> [held_out_task(known, held, exclude_seen=seen).relevant.items.tolist() for seen in (True, False)]
+    [[2], [0, 2]]
     """
     users = held.active_users
     histories = known.histories(users)
-    relevant = held.histories(users)
-    starts = relevant.times[relevant.offsets[:-1]]
+    taken = held.histories(users)
+    starts = taken.times[taken.offsets[:-1]]
     # One moment for all where the data allows it; else each user's own.
     times = np.full(len(users), known.cut) if (starts >= known.cut).all() else starts
     if (_last_times(histories) > times).any():
@@ -95,13 +130,26 @@ def held_out_task(known: Dataset, held: Dataset, *, exclude_seen: bool = True) -
     queries = Queries(
         users=names, histories=histories, keys=keys_of(names), times=times, exclude_seen=exclude_seen
     )
-    return Task(queries, relevant)
+    return Task(queries, _truth(taken, histories if exclude_seen else None))
+
+
+def _truth(taken: Ragged, seen: Ragged | None) -> Ragged:
+    """What was taken with strength > 0, each item once a row, without what ``seen`` holds."""
+    good = taken.keep(taken.values > 0)
+    width = 1 + max(int(one.items.max(initial=0)) for one in (good, seen) if one is not None)
+    pairs = good.rows * width + good.items
+    fresh = np.zeros(len(pairs), dtype=bool)
+    fresh[np.unique(pairs, return_index=True)[1]] = True
+    if seen is not None:
+        fresh &= ~np.isin(pairs, seen.rows * width + seen.items)
+    return good.keep(fresh)
 
 
 def split_by_time(dataset: Dataset, *, valid: float = 0.1, test: float = 0.1) -> Split:
     """Cut at two moments so that about these shares of the events come after them.
 
-    Events of one moment stay together. The recommended way: nobody's future is known to anybody.
+    Events of one moment stay together. The recommended way, and the only one of the four without a
+    look into the future: nobody's future is known to anybody.
 
     Raises
     ------
@@ -125,7 +173,7 @@ def split_by_time(dataset: Dataset, *, valid: float = 0.1, test: float = 0.1) ->
 
 
 def cut_by_time(dataset: Dataset, newest: float) -> tuple[Dataset, Dataset]:
-    """Two parts: what came before, and about this share of the newest events.
+    """Two parts by global time: what came before, and about this share of the newest events.
 
     Raises
     ------
@@ -150,6 +198,8 @@ def cut_by_time(dataset: Dataset, newest: float) -> tuple[Dataset, Dataset]:
 def split_users_by_time(dataset: Dataset, *, valid: float = 0.1, test: float = 0.1) -> Split:
     """Each user's newest events are held out, by share of the user's own events (rounded).
 
+    Other users' later events are in train, as is usual in the literature: see the module.
+
     Raises
     ------
     InputError
@@ -166,7 +216,8 @@ def leave_last_out(dataset: Dataset) -> Split:
     """Each user's last event is the test, the one before the validation.
 
     Users with fewer than three events stay whole in train. Where many events of a user share one
-    moment (baskets), use ``leave_last_basket_out``.
+    moment (baskets), use ``leave_last_basket_out``. Other users' later events are in train, as is
+    usual in the literature: see the module.
     """
     rank, count = _ranks(dataset)
     part = np.select([rank == count - 1, rank == count - 2], [TEST, VALID], TRAIN)
@@ -176,21 +227,34 @@ def leave_last_out(dataset: Dataset) -> Split:
 def leave_last_basket_out(dataset: Dataset) -> Split:
     """Each user's last basket is the test, the one before the validation.
 
-    A basket is a session, or events of one moment where there are no sessions. Users with fewer
-    than three baskets stay whole in train.
+    A basket is a session, or events of one moment where there are no sessions. Baskets of a user that
+    overlap in time count as one, so that each begins when the one before has ended. Users with fewer
+    than three baskets stay whole in train. Other users' later events are in train, as is usual in the
+    literature: see the module.
     """
-    name, start = "_basket", "_start"
-    basket = pl.coalesce(pl.col(Columns.SESSION_ID), pl.col(Columns.TIMESTAMP).cast(pl.String)).alias(name)
-    marked = dataset.events.with_columns(basket).with_columns(
-        pl.col(Columns.TIMESTAMP).min().over(Columns.USER, name).alias(start)
+    rank, count = _baskets(dataset)
+    part = np.select([rank == count - 1, rank == count - 2], [TEST, VALID], TRAIN)
+    return _split(dataset, np.where(count < 3, TRAIN, part))
+
+
+def _baskets(dataset: Dataset) -> tuple[IntArray, IntArray]:
+    """Of each event: the place of its basket among the user's (from 0), and how many those are."""
+    name, start, end, rank = "_basket", "_start", "_end", "_rank"
+    user, time = pl.col(Columns.USER), pl.col(Columns.TIMESTAMP)
+    # Prefixed, so that no session is called like a moment.
+    label = pl.coalesce("s" + pl.col(Columns.SESSION_ID), "t" + time.cast(pl.String)).alias(name)
+    marked = dataset.events.select(user, time, label)
+    baskets = (
+        marked.group_by(user, name)
+        .agg(time.min().alias(start), time.max().alias(end))
+        .sort(Columns.USER, start, end, name)
+        .with_columns(pl.col(end).cum_max().shift().over(user).alias("_before"))
+        .with_columns((pl.col(start) >= pl.col("_before")).fill_null(False).alias("_new"))
+        .with_columns(pl.col("_new").cast(pl.Int32).cum_sum().over(user).alias(rank))
+        .with_columns((pl.col(rank).max().over(user) + 1).alias("_count"))
     )
-    ranked = marked.with_columns(
-        pl.struct(start, name).rank("dense").over(Columns.USER).alias("_rank"),
-        pl.col(name).n_unique().over(Columns.USER).alias("_count"),
-    )
-    behind = (ranked["_count"] - ranked["_rank"]).to_numpy()
-    part = np.select([behind == 0, behind == 1], [TEST, VALID], TRAIN)
-    return _split(dataset, np.where(ranked["_count"].to_numpy() < 3, TRAIN, part))
+    placed = marked.join(baskets, on=[Columns.USER, name], how="left", maintain_order="left")
+    return placed[rank].to_numpy(), placed["_count"].to_numpy()
 
 
 def _ranks(dataset: Dataset) -> tuple[IntArray, IntArray]:
@@ -235,4 +299,5 @@ def _split(
     parts = [
         dataset.where(labels == one, cut=end) for one, end in zip((TRAIN, VALID, TEST), ends, strict=True)
     ]
-    return Split(*(replace(one, report=dataset.report) for one in parts))
+    train, valid, test = (replace(one, report=dataset.report) for one in parts)
+    return Split(train, valid, test, global_time=cuts is not None)

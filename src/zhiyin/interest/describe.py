@@ -24,8 +24,8 @@ def describe(evidence: Evidence, *, language: str = "en", model: LanguageModel |
     language : str
         "en" or "zh".
     model : LanguageModel or None
-        Rephrases the template; sentences with a product, brand, price or number that the evidence
-        does not hold are dropped. Where nothing is left, the template stays.
+        Rephrases the template; sentences that do not follow from the evidence, or that cannot be
+        read, are dropped. Where nothing is left, the template stays.
 
     Returns
     -------

@@ -5,10 +5,12 @@ Knows histories and the catalogue, no language model.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -17,11 +19,13 @@ from zhiyin.data import Catalogue
 from zhiyin.text import words
 from zhiyin.types import FloatArray, IntArray, Ragged
 
-__all__ = ["Background", "Evidence", "EvidenceLine", "gather_evidence"]
+__all__ = ["Background", "Evidence", "EvidenceLine", "figures", "gather_evidence"]
 
 DAY = 86_400.0
 TOPICS = 5
+ATTRIBUTES = 5
 RECENT = 3
+LEAST_SHARE = 0.2
 STOP = frozenset(
     """
     a an and as at by for from in into is it no of on or per set sets pack packs the to with x s pcs
@@ -36,7 +40,9 @@ class EvidenceLine:
 
     ``kind``: "topic" (a word or phrase of titles), "attribute", "product" (a recent one), "price",
     "activity" or "recency"; ``name``: what it is about; ``value``: the figure in words of the
-    table; ``score`` >= 0: how much it tells; ``count``: events behind it; ``items``: their ids.
+    table (for a product "recent", or "bought" where there are no times); ``score`` >= 0: how much
+    it tells; ``count``: distinct products of a topic or an attribute, events of other kinds behind
+    it; ``items``: their ids.
     """
 
     kind: str
@@ -66,8 +72,32 @@ class Evidence:
         return bool(self.lines)
 
 
+_FIGURES: Mapping[str, Mapping[str, str]] = {
+    "topic": {"part": r"^(\d+) of", "whole": r"of (\d+) products"},
+    "attribute": {"part": r"^(\d+) of", "whole": r"of (\d+) products"},
+    "price": {"low": r"^([\d.]+) to", "high": r"to ([\d.]+),", "middle": r"median ([\d.]+)"},
+    "activity": {"products": r"(\d+) product", "purchases": r"(\d+) purchase", "days": r"(\d+) day"},
+    "recency": {"ago": r"^(\d+) day"},
+}
+
+
+def figures(line: EvidenceLine) -> dict[str, str]:
+    """The numbers of a line's value by name; empty for a product.
+
+    Examples
+    --------
+    >>> figures(EvidenceLine("topic", "mug", "3 of 9 products", 1.0, 3, ("a", "b", "c")))
+    {'part': '3', 'whole': '9'}
+    """
+    patterns = _FIGURES.get(line.kind, {}).items()
+    found = {name: match[1] for name, text in patterns if (match := re.search(text, line.value))}
+    if line.kind == "activity" and "products" in found:
+        found.setdefault("purchases", found["products"])
+    return found
+
+
 class Background:
-    """How common each phrase is in the catalogue: what a user's phrases are compared with."""
+    """How common each phrase and attribute is in the catalogue: what a user's are compared with."""
 
     def __init__(self, catalogue: Catalogue) -> None:
         self.catalogue = catalogue
@@ -84,12 +114,24 @@ class Background:
         total = max(len(self.phrases), 1)
         return {phrase: count / total for phrase, count in counts.items()}
 
+    @cached_property
+    def attribute_shares(self) -> Mapping[str, Mapping[str, float]]:
+        """Share of the catalogue's items that have a value, by attribute and value."""
+        total = max(len(self.catalogue), 1)
+        return {
+            name: {value: count / total for value, count in Counter(filter(None, values)).items()}
+            for name, values in self.catalogue.attributes.items()
+        }
+
 
 def gather_evidence(history: Ragged, background: Background, *, user: str | None, now: float) -> Evidence:
     """The evidence of one history (a Ragged of one row).
 
-    Topics score count * ln(share among the user's items / share in the catalogue): how often
-    times how surprising. A word that nearly always comes in one phrase gives way to the phrase.
+    Topics and attributes score count * ln(share among the user's items / share in the catalogue):
+    how often times how surprising. A word that nearly always comes in one phrase gives way to the
+    phrase; an attribute needs two products and a fifth of them. Activity counts distinct products
+    and, where there are more, purchases (events). A history whose times are all 0 has no times:
+    nothing is said of days, and no product is called recent.
 
     Parameters
     ----------
@@ -102,12 +144,16 @@ def gather_evidence(history: Ragged, background: Background, *, user: str | None
     items, times = history.items[known], history.times[known]
     if len(items) == 0:
         return Evidence(user, ())
+    catalogue = background.catalogue
+    timed = bool((times != 0).any())
+    activity = _activity(items, catalogue)
     lines = [
         *_topics(items, background),
-        *_attributes(items, background.catalogue),
-        *_recent(items, background.catalogue),
-        *_price(items, background.catalogue),
-        *_activity(items, times, background.catalogue, now),
+        *_attributes(items, background),
+        *_recent(items, catalogue, timed=timed),
+        *_price(items, catalogue),
+        _with_days(activity, times) if timed else activity,
+        *(_recency(items, times, catalogue, now) if timed else ()),
     ]
     return Evidence(user, tuple(lines))
 
@@ -115,11 +161,8 @@ def gather_evidence(history: Ragged, background: Background, *, user: str | None
 def _phrases(title: str) -> Iterator[str]:
     tokens = words(title)
     kept = [token if _telling(token) else "" for token in tokens]
-    for here, after in zip(kept, [*kept[1:], ""], strict=True):
-        if here:
-            yield here
-            if after:
-                yield f"{here} {after}"
+    yield from (token for token in kept if token)
+    yield from (f"{here} {after}" for here, after in pairwise(kept) if here and after)
 
 
 def _telling(token: str) -> bool:
@@ -145,9 +188,13 @@ def _topics(items: IntArray, background: Background) -> list[EvidenceLine]:
     }
     best = sorted(scored, key=lambda phrase: (-scored[phrase], phrase))
     chosen: list[str] = []
+    taken: set[str] = set()
     for phrase in best:
-        if scored[phrase] > 0 and not any(set(phrase.split()) & set(other.split()) for other in chosen):
+        # "tin" and "tins" are one topic.
+        stems = {word.removesuffix("s") for word in phrase.split()}
+        if scored[phrase] > 0 and not stems & taken:
             chosen.append(phrase)
+            taken |= stems
     ids = background.catalogue.ids
     return [
         EvidenceLine(
@@ -162,27 +209,38 @@ def _topics(items: IntArray, background: Background) -> list[EvidenceLine]:
     ]
 
 
-def _attributes(items: IntArray, catalogue: Catalogue) -> list[EvidenceLine]:
+def _attributes(items: IntArray, background: Background) -> list[EvidenceLine]:
+    """The values that a fifth of the products share, more than the catalogue does, best first."""
+    distinct = list(dict.fromkeys(items.tolist()))
+    catalogue = background.catalogue
     lines = []
     for name, values in catalogue.attributes.items():
-        mine = Counter(value for item in items.tolist() if (value := values[item]))
-        for value, count in mine.most_common(2):
-            if count >= 2:
-                behind = tuple(catalogue.ids[item] for item in items.tolist() if values[item] == value)
-                share = count / len(items)
-                text = f"{count} of {len(items)} events"
+        behind: dict[str, list[int]] = {}
+        for item in distinct:
+            if value := values[item]:
+                behind.setdefault(value, []).append(item)
+        for value, rows in behind.items():
+            share = len(rows) / len(distinct)
+            score = len(rows) * float(np.log(share / background.attribute_shares[name][value]))
+            if len(rows) >= 2 and share >= LEAST_SHARE and score > 0:
+                text = f"{len(rows)} of {len(distinct)} products"
+                ids = _ids(rows, catalogue)
                 lines.append(
-                    EvidenceLine("attribute", f"{name}: {value}", text, round(share, 3), count, behind)
+                    EvidenceLine("attribute", f"{name}: {value}", text, round(score, 3), len(rows), ids)
                 )
-    return lines
+    return sorted(lines, key=lambda line: (-line.score, line.name))[:ATTRIBUTES]
 
 
-def _recent(items: IntArray, catalogue: Catalogue) -> list[EvidenceLine]:
-    newest = list(dict.fromkeys(items[::-1].tolist()))[:RECENT]
+def _recent(items: IntArray, catalogue: Catalogue, *, timed: bool) -> list[EvidenceLine]:
+    behind: dict[str, dict[str, None]] = {}
+    for item in items[::-1].tolist():
+        title = catalogue.titles[item]
+        if title and (title in behind or len(behind) < RECENT):
+            behind.setdefault(title, {})[catalogue.ids[item]] = None
     return [
-        EvidenceLine("product", catalogue.titles[item], "recent", 1.0 / rank, 1, (catalogue.ids[item],))
-        for rank, item in enumerate(newest, 1)
-        if catalogue.titles[item]
+        # Without times nothing is known to be recent.
+        EvidenceLine("product", title, "recent" if timed else "bought", 1.0 / rank, len(ids), tuple(ids))
+        for rank, (title, ids) in enumerate(behind.items(), 1)
     ]
 
 
@@ -195,15 +253,29 @@ def _price(items: IntArray, catalogue: Catalogue) -> list[EvidenceLine]:
     return [EvidenceLine("price", "price", value, 1.0, len(priced), _ids(priced, catalogue))]
 
 
-def _activity(items: IntArray, times: FloatArray, catalogue: Catalogue, now: float) -> list[EvidenceLine]:
-    days = len(np.unique(times // DAY))
+def _activity(items: IntArray, catalogue: Catalogue) -> EvidenceLine:
     behind = _ids(items.tolist(), catalogue)
-    lines = [EvidenceLine("activity", "activity", f"{len(items)} on {days} days", 1.0, len(items), behind)]
-    if np.isfinite(now) and times.max() > 0:
-        ago = max(int((now - times.max()) // DAY), 0)
-        last = _ids(items[times == times.max()].tolist(), catalogue)
-        lines.append(EvidenceLine("recency", "last seen", f"{ago} days ago", 1.0, len(last), last))
-    return lines
+    value = _number(len(behind), "product")
+    if len(items) != len(behind):
+        value += f" in {_number(len(items), 'purchase')}"
+    return EvidenceLine("activity", "activity", value, 1.0, len(items), behind)
+
+
+def _with_days(line: EvidenceLine, times: FloatArray) -> EvidenceLine:
+    days = len(np.unique(times // DAY))
+    return replace(line, value=f"{line.value} on {_number(days, 'day')}")
+
+
+def _recency(items: IntArray, times: FloatArray, catalogue: Catalogue, now: float) -> list[EvidenceLine]:
+    if not np.isfinite(now):
+        return []
+    ago = max(int((now - times.max()) // DAY), 0)
+    last = _ids(items[times == times.max()].tolist(), catalogue)
+    return [EvidenceLine("recency", "last seen", f"{_number(ago, 'day')} ago", 1.0, len(last), last)]
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _ids(items: Sequence[int], catalogue: Catalogue) -> tuple[str, ...]:

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
+import numpy as np
+
 from zhiyin.caches import ArrayCache, content_key
 from zhiyin.lm import cache_folder, load_text_encoder
+from zhiyin.logs import progress
 from zhiyin.text import item_card
 from zhiyin.types import ScoreArray, TextEncoder
 
 __all__ = ["encode_texts", "item_vectors"]
+
+BLOCK = 512
 
 
 def item_vectors(
@@ -25,10 +30,12 @@ def item_vectors(
         for item, title in enumerate(titles)
     ]
     cache = ArrayCache(cache_folder() / "vectors")
-    key = content_key("item_vectors", 1, encoder, cards)
+    key = content_key("item_vectors", 1, _encoder(encoder).name, cards)
     found = cache.get(key)
     if found is None or len(found) != len(cards):
-        found = encode_texts(cards, encoder)
+        blocks = range(0, len(cards), BLOCK)
+        parts = [encode_texts(cards[at : at + BLOCK], encoder) for at in progress(blocks, "encoding items")]
+        found = np.concatenate(parts) if parts else encode_texts([], encoder)
         cache.put(key, found)
     return found
 

@@ -1,39 +1,64 @@
-"""Is every product, brand, price and number of a sentence in the evidence? Knows no model.
+"""Does the evidence hold what a sentence says? Knows no model and no user.
 
-The check is made to refuse: every word must be neutral (a closed list of words that claim
-nothing) or stand in the evidence; neighbouring words of the evidence must stand together in one
-line of it, so that "paper lantern" is not made of "paper chain" and "lantern"; every number must
-be a number of the evidence, next to its own unit.
+The check is made to refuse. A sentence passes only if it can be read, as a whole, as statements of
+a closed grammar (:mod:`zhiyin.interest.grammar`) about complete names of the evidence
+(:mod:`zhiyin.interest.mentions`), and if each statement follows from the lines that it uses:
+"often" and "prefers" need a topic or an attribute, "recently" a recent product, every number the
+figure of its own line in its own unit. A true sentence in other words is refused too.
 """
 
 from __future__ import annotations
 
 import re
-from functools import lru_cache
-from importlib import resources
+from decimal import Decimal
 
-from zhiyin.interest.evidence import Evidence, EvidenceLine
+from zhiyin.interest.evidence import Evidence, EvidenceLine, figures
+from zhiyin.interest.grammar import PLAIN_WORDS, Clause, Item, clauses
+from zhiyin.interest.mentions import Reading, names_of, readings, tokens
 from zhiyin.interest.records import Claim
-from zhiyin.text import words
 
 __all__ = ["check_sentence", "split_sentences", "verified_claims"]
 
-_NUMBER = re.compile(r"[£$€¥]?\d+(?:[.,]\d+)*%?")
-_SENTENCE = re.compile(r"(?<=[.!?。！？])\s*(?=\S)(?!\d)|\n+")
-_DAYS = re.compile(r"\s*(?:different\s+)?(?:days?\b|天)")
-_MONEY = frozenset(
-    "price prices pay pays paid cost costs spend spends median 花 花费 支付 消费 价格 中位数".split()
-)
-_RECENCY = frozenset("ago last seen latest since 前 天前 上次 最近一次".split())
+Lines = tuple[EvidenceLine, ...]
+
+# A Latin full stop ends a sentence before white space only, a Chinese one always.
+_END = re.compile(r"(?<=[.!?])\s+|(?<=[。！？])\s*(?=\S)|\s*\n\s*")
+_NUMBER = re.compile(r"[0-9]+(?:[.,][0-9]+)*")
+_FIGURE = re.compile(r"[0-9]+(?:\.[0-9]+)?")
+_WORD = re.compile(r"[^\W_]+")
 
 
-def split_sentences(text: str) -> list[str]:
-    """Sentences of English or Chinese text, without empty ones."""
-    return [part.strip() for part in _SENTENCE.split(text) if part and part.strip()]
+def split_sentences(text: str, evidence: Evidence | None = None) -> list[str]:
+    """Sentences of English or Chinese text, without empty ones.
+
+    With ``evidence``, a full stop inside one of its names ends no sentence.
+
+    Examples
+    --------
+    >>> split_sentences("Usually pays 1.25 to 2.95. 常买茶杯。上次出现在7天前。")
+    ['Usually pays 1.25 to 2.95.', '常买茶杯。', '上次出现在7天前。']
+    """
+    first = None if evidence is None else next(readings(text, names_of(evidence), PLAIN_WORDS), None)
+    spans = () if first is None else first.spans
+    parts, start = [], 0
+    for match in _END.finditer(text):
+        # White space after a name's own full stop lies outside of the name.
+        inside = match.start() - (match.start() == match.end())
+        if not any(begin < inside + 1 and inside < end for begin, end in spans):
+            parts.append(text[start : match.start()])
+            start = match.end()
+    return [part.strip() for part in (*parts, text[start:]) if part.strip()]
 
 
 def check_sentence(sentence: str, evidence: Evidence) -> str | None:
     """Why a sentence is not supported, or None where it is.
+
+    Parameters
+    ----------
+    sentence : str
+        One sentence, English or Chinese.
+    evidence : Evidence
+        What the behaviour shows.
 
     Examples
     --------
@@ -44,119 +69,105 @@ def check_sentence(sentence: str, evidence: Evidence) -> str | None:
     >>> check_sentence("Often buys bicycles.", Evidence("u", (line,)))
     "'bicycles' is not in the evidence"
     """
-    return _check_numbers(sentence, evidence) or _check_words(sentence, evidence)
+    return None if _support(sentence, evidence) else _reason(sentence, evidence)
 
 
 def verified_claims(text: str, evidence: Evidence) -> tuple[tuple[Claim, ...], tuple[str, ...]]:
     """The supported sentences as claims with the items behind them, and the others with reasons."""
     claims: list[Claim] = []
     rejected: list[str] = []
-    for sentence in split_sentences(text):
-        reason = check_sentence(sentence, evidence)
-        behind = _behind(sentence, evidence)
-        if reason is None and not behind:
-            reason = "it names nothing of the evidence"
-        if reason is None:
-            claims.append(Claim(sentence, behind))
+    for sentence in split_sentences(text, evidence):
+        lines = _support(sentence, evidence)
+        if lines:
+            items = dict.fromkeys(item for line in lines for item in line.items)
+            claims.append(Claim(sentence, tuple(items)))
         else:
-            rejected.append(f"{sentence} ({reason})")
+            rejected.append(f"{sentence} ({_reason(sentence, evidence)})")
     return tuple(claims), tuple(rejected)
 
 
-@lru_cache(maxsize=1)
-def neutral_words() -> frozenset[str]:
-    """Words that claim nothing: function words and the plainest words about buying."""
-    folder = resources.files("zhiyin.interest")
-    text = "\n".join((folder / name).read_text("utf-8") for name in ("neutral.en.txt", "neutral.zh.txt"))
-    return frozenset(word for line in text.splitlines() if not line.startswith("#") for word in line.split())
+def _support(sentence: str, evidence: Evidence) -> Lines:
+    """The lines that a sentence follows from; empty where it does not follow."""
+    for reading in readings(sentence, names_of(evidence), PLAIN_WORDS):
+        said = clauses(reading.text)
+        if said is None or len({bool(clause.items) for clause in said}) != 1:
+            continue  # figures and names in one sentence would lean on each other
+        behind = [_clause_support(clause, reading, evidence) for clause in said]
+        if all(behind):
+            return tuple(dict.fromkeys(line for lines in behind for line in lines))
+    return ()
 
 
-def _terms(line: EvidenceLine) -> frozenset[str]:
-    return frozenset(form for word in words(line.name) for form in _forms(word))
+def _clause_support(clause: Clause, reading: Reading, evidence: Evidence) -> Lines:
+    if clause.items:
+        found = [_item_support(item, clause, reading, evidence) for item in clause.items]
+        return tuple(line for lines in found for line in lines) if all(found) else ()
+    kind = "price" if clause.kind == "median" else clause.kind
+    for line in evidence.of(kind):
+        known = figures(line)
+        if all(_same(text, known.get(name)) for name, text in _renamed(clause.figures).items()):
+            return (line,)
+    return ()
 
 
-def _forms(word: str) -> set[str]:
-    """A word and its plain singular or plural, so that "candles" may stand for "candle"."""
-    if not word.isascii() or len(word) < 4:
-        return {word}
-    if word.endswith("s") and not word.endswith("ss"):
-        return {word, word[:-1]}
-    return {word, f"{word}s"}
+def _item_support(item: Item, clause: Clause, reading: Reading, evidence: Evidence) -> Lines:
+    lines = reading.lines(item.mention)
+    counted = tuple(line for line in lines if line.kind in {"topic", "attribute"})
+    if clause.recent:
+        plain = item.count is None and item.of is None and clause.past
+        return _recent(lines, evidence) if plain else ()
+    if item.count is not None or item.of is not None:
+        if item.count is not None and (clause.often or clause.habit or not clause.past):
+            return ()
+        part, whole = item.of or (None, None)
+        said = {"part": item.count, "also": part, "whole": whole}
+        return tuple(line for line in counted if _counts(said, line))
+    if clause.often or clause.habit:
+        return tuple(line for line in counted if line.count >= 2)
+    return counted if item.tail else lines
 
 
-def _check_words(sentence: str, evidence: Evidence) -> str | None:
-    lines = [_terms(line) for line in evidence.lines]
-    known = frozenset().union(*lines) if lines else frozenset()
-    plain = _NUMBER.sub(" ", sentence)
-    # A comma or another mark ends a run: "paper, lantern" are two claims.
-    for part in re.split(r"[,;:.!?()，、；：。！？（）\"“”]|\s[-–—]\s|(?<![^\s])and(?![^\s])|和|与", plain):
-        run: list[str] = []
-        for word in words(part):
-            if word in known:
-                run.append(word)
-                if not any(all(term in terms for term in run) for terms in lines):
-                    return f"'{' '.join(run)}' does not stand together in the evidence"
-            elif word in neutral_words():
-                run = []
-            else:
-                return f"'{word}' is not in the evidence"
-    return None
+def _counts(said: dict[str, str | None], line: EvidenceLine) -> bool:
+    known = figures(line)
+    known["also"] = known.get("part", "")
+    return all(_same(text, known.get(name)) for name, text in said.items() if text is not None)
 
 
-def _check_numbers(sentence: str, evidence: Evidence) -> str | None:
-    named = {n for line in evidence.of("product") if _is_named(line, sentence) for n in _numbers(line.name)}
-    for match in _NUMBER.finditer(sentence):
-        text = match.group()
-        allowed = _allowed_numbers(sentence, text, match.end(), evidence) | named
-        if text.endswith("%") or text[0] in "£$€¥" or _plain(text) not in allowed:
-            return f"the number {text} is not in the evidence"
-    return None
+def _recent(lines: Lines, evidence: Evidence) -> Lines:
+    """The recent products that are named, or that hold a named topic."""
+    newest = [line for line in evidence.of("product") if line.value == "recent"]
+    topics = [_spaced(line.name) for line in lines if line.kind == "topic"]
+    return tuple(
+        line for line in newest if line in lines or any(topic in _spaced(line.name) for topic in topics)
+    )
 
 
-def _allowed_numbers(sentence: str, text: str, end: int, evidence: Evidence) -> set[str]:
-    """The numbers that may stand here, by what the sentence is about."""
-    said = set(words(sentence))
-    if "." in text or said & _MONEY:
-        return {n for line in evidence.of("price") for n in _numbers(line.value)}
-    if said & _RECENCY:
-        return {n for line in evidence.of("recency") for n in _numbers(line.value)}
-    days = _DAYS.match(sentence[end:]) is not None
-    # "57 on 12 days": the last number counts days, the first one products.
-    allowed = {
-        _plain(figures[-1 if days else 0])
-        for line in evidence.of("activity")
-        if (figures := _NUMBER.findall(line.value))
-    }
-    for line in (*evidence.of("topic"), *evidence.of("attribute")):
-        if not days and _is_named(line, sentence):
-            allowed |= _numbers(line.value)
-    return allowed
+def _spaced(name: str) -> str:
+    return f" {' '.join(token.text for token in tokens(name))} "
 
 
-def _numbers(text: str) -> set[str]:
-    return {_plain(match.group()) for match in _NUMBER.finditer(text)}
+def _renamed(said: dict[str, str]) -> dict[str, str]:
+    """Purchases and products by one name, whichever form the clause had."""
+    other = {"events": "purchases", "kinds": "products"}
+    return {other.get(name, name): text for name, text in said.items()}
 
 
-def _plain(number: str) -> str:
-    bare = number.strip("£$€¥%").replace(",", "")
-    return bare.rstrip("0").rstrip(".") if "." in bare else bare
+def _same(said: str, known: str | None) -> bool:
+    return known is not None and Decimal(said.replace(",", "")) == Decimal(known)
 
 
-def _subject(line: EvidenceLine) -> str:
-    return line.name.partition(": ")[2] if line.kind == "attribute" else line.name
-
-
-def _is_named(line: EvidenceLine, sentence: str) -> bool:
-    said = set(words(sentence))
-    terms = set(words(_subject(line)))
-    return bool(terms) and all(_forms(term) & said for term in terms)
-
-
-def _behind(sentence: str, evidence: Evidence) -> tuple[str, ...]:
-    numbers = _numbers(sentence)
-    items: dict[str, None] = {}
-    for line in evidence.lines:
-        figures = line.kind in {"price", "activity", "recency"}
-        if (figures and _numbers(line.value) & numbers) or (not figures and _is_named(line, sentence)):
-            items.update(dict.fromkeys(line.items))
-    return tuple(items)
+def _reason(sentence: str, evidence: Evidence) -> str:
+    first = next(readings(sentence, names_of(evidence), PLAIN_WORDS), None)
+    if first is None:
+        return "it holds characters that no text has"
+    known = {number for line in evidence.lines for number in figures(line).values()}
+    left = [part for part in first.text.split() if part not in PLAIN_WORDS]
+    for part in left:
+        if _NUMBER.fullmatch(part):
+            if not _FIGURE.fullmatch(part) or not any(_same(part, number) for number in known):
+                return f"the number {part} is not in the evidence"
+        elif _WORD.fullmatch(part) and part.removesuffix("s") not in PLAIN_WORDS:
+            return f"'{part}' is not in the evidence"
+    if not first.mentions and not any(_NUMBER.fullmatch(part) for part in left):
+        return "it names nothing of the evidence"
+    return "the evidence does not say this of what it names"

@@ -21,7 +21,7 @@ from zhiyin.lm.convert import converted_folder
 from zhiyin.lm.find import Source, file_digest, find_model
 from zhiyin.lm.generation import OpenVinoWriter, TransformersWriter, check_request, open_writer
 from zhiyin.lm.linear import speed_up
-from zhiyin.lm.read import read_model, set_threads_once
+from zhiyin.lm.read import prepare_process, read_model
 from zhiyin.lm.scoring import Scorer
 from zhiyin.types import FloatArray, Message
 
@@ -287,7 +287,7 @@ def load_language_model(
         raise InputError("dtype is unknown", expected=str(get_args(Precision)), received=str(dtype))
     source = find_model(name)
     require("torch")
-    set_threads_once()
+    prepare_process()
     with _loading:
         folder, label = _prepare(source, cache)
         key = (label, dtype)

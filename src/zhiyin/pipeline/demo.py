@@ -7,7 +7,7 @@ import os
 import platform
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,10 @@ import numpy as np
 from zhiyin.artifacts import write_text
 from zhiyin.config import Recipe, load_recipe
 from zhiyin.data import Split, Task, load_bundled, split_by_time
-from zhiyin.draws import generator
+from zhiyin.draws import generator, key_of
 from zhiyin.evaluate.diversity import catalogue_coverage, exposure_gini
 from zhiyin.evaluate.table import EvaluationTable
-from zhiyin.pipeline.evaluation import evaluate_recommender
+from zhiyin.pipeline.evaluation import evaluate_recommender, step_gains
 from zhiyin.pipeline.recommender import Recommender
 from zhiyin.pipeline.report import write_report
 from zhiyin.types import IntArray
@@ -83,6 +83,7 @@ def run_demo(
         "about": _about(recipe, split, task, k),
         "learned": _learned(recommender),
         "table": table.to_dict(),
+        "steps": {name: asdict(one) for name, one in step_gains(table, f"ndcg@{k}").items()},
         "exposure": _exposure(lists, dataset.n_items, k),
         "milliseconds": dict(trace.milliseconds),
         "notes": [*trace.notes, *dataset.report.notes],
@@ -116,7 +117,7 @@ def _about(recipe: Recipe, split: Split, task: Task, k: int) -> dict[str, Any]:
         "items": split.train.n_items,
         "test_users": len(task.queries),
         "without_history": int((task.queries.histories.lengths == 0).sum()),
-        "relevant_per_user": round(float(task.relevant.lengths.mean()), 1),
+        "relevant_per_user": round(float(task.relevant.lengths[task.relevant.lengths > 0].mean()), 1),
     }
 
 
@@ -158,7 +159,7 @@ def _shown(recommender: Recommender, task: Task, n: int, k: int) -> list[dict[st
     shown = []
     for row in chosen:
         user = task.queries.users[row] or ""
-        slate = recommender.recommend([user], k=k, reasons=True)
+        slate = recommender.recommend([user], k=k, reasons=True, keys=[key_of(user)])
         taken = set(task.relevant.items[task.relevant.slice(int(row))].tolist())
         places = list(slate)
         for place, item in zip(places, slate.slates.items[0], strict=True):

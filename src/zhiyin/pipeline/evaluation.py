@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from zhiyin.data import Dataset, Task
+from zhiyin.evaluate.intervals import Interval, paired_difference
 from zhiyin.evaluate.table import EvaluationTable, evaluate_lists
 from zhiyin.interest import item_vectors
 from zhiyin.pipeline.recommender import Recommender
@@ -10,7 +13,7 @@ from zhiyin.pipeline.stages import Trace
 from zhiyin.retrieve import make_retriever
 from zhiyin.types import IntArray
 
-__all__ = ["evaluate_recommender", "stage_lists", "trivial_lists"]
+__all__ = ["evaluate_recommender", "stage_lists", "step_gains", "trivial_lists"]
 
 STAGE_NAMES = {"rank": "+ language model", "diversify": "+ diversify"}
 
@@ -79,3 +82,19 @@ def evaluate_recommender(
         seed=seed,
     )
     return table, lists, trace
+
+
+def step_gains(table: EvaluationTable, metric: str) -> dict[str, Interval]:
+    """What each stage adds: paired difference from the stage before it, on the same users.
+
+    Returns
+    -------
+    dict
+        Name of a stage -> interval, for every stage behind the first.
+    """
+    names = list(table.names)
+    first = next(place for place, name in enumerate(names) if name.startswith("+")) - 1
+    return {
+        after: paired_difference(table.values[after][metric], table.values[before][metric], seed=table.seed)
+        for before, after in pairwise(names[first:])
+    }

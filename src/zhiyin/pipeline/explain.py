@@ -1,8 +1,9 @@
 """Why an item was recommended, shown only if the reason passes a deletion test.
 
-The reason names the history items whose removal lowers the item's score most. It is shown only
-if removing them lowers the score more than removing as many random history items does on average;
-otherwise the reason says what else carried the item (popularity, the stated wish), or nothing.
+The reason names the history items whose removal lowers the item's score most. It is shown only if
+removing them lowers the score more than nearly all removals of as many random history items do
+(the 90 % quantile: the named ones were chosen as the strongest, so beating the mean proves little).
+Otherwise the reason says what else carried the item (popularity, the stated wish), or nothing.
 Knows the retrieval score only; it asks the same retriever again with parts of the history gone.
 """
 
@@ -24,17 +25,22 @@ __all__ = ["Explanation", "explain_items"]
 
 NEWEST = 60
 NAMED = 2
-CONTROLS = 16
+CONTROLS = 20
+LEVEL = 0.9
+DEPTH = 1000
 NOTHING = np.empty(0, dtype=np.int64)
+
+Places = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Explanation:
     """What carried an item.
 
-    ``shares``: each retriever's part of the fused score; ``because``: titles of history items that
-    passed the deletion test; ``drop`` and ``random_drop``: how much of the score goes when they, or
-    as many random ones, are removed; ``reason``: one sentence, "" where nothing can be shown.
+    ``score``: its retrieval score, 0 where it is not among the first 1,000; ``shares``: each
+    retriever's part of it; ``because``: titles of history items that passed the deletion test;
+    ``drop``: how much of the score goes when they are removed; ``random_drop``: the 90 % quantile of
+    what goes when as many random ones are; ``reason``: one sentence, "" where nothing can be shown.
     """
 
     item: str
@@ -55,53 +61,35 @@ def explain_items(
 ) -> list[Explanation]:
     """Explain several items for one query (a Queries of one row); -1 gives no explanation.
 
-    All variants of the history (each item removed, random sets removed, the named ones removed)
-    are asked for in two batches.
+    All variants of the history (each of the newest 60 events removed, random sets removed, the
+    named ones removed) are asked for in two batches.
     """
     wanted = items[items >= 0]
     if parts.retriever is None:
         return [Explanation(catalogue.ids[item], "Popular lately", 0.0, {}, (), 0.0, 0.0) for item in wanted]
-    history = _newest(query.histories)
-    allowed = _allowed(query, len(catalogue))
-    named = min(NAMED, max(len(history.items) - 1, 0))
-    single, controls = _removals(
-        len(history.items), named, generator(seed, int(query.keys[0]), stream="explain")
-    )
-    scores, shares = _scores(parts.retriever, query, history, allowed, [NOTHING, *single, *controls])
+    asking = _Asking(parts.retriever, query, len(catalogue), wanted)
+    size = len(query.histories.items)
+    places = np.arange(max(size - NEWEST, 0), size)
+    named = min(NAMED, max(len(places) - 1, 0))
+    rng = generator(seed, int(query.keys[0]), stream="explain")
+    single = [places[[at]] for at in range(len(places))]
+    controls = [rng.choice(places, named, replace=False) for _ in range(CONTROLS)] if named else []
+    scores, shares = asking.scores([NOTHING, *single, *controls])
     full, alone, random = scores[0], scores[1 : 1 + len(single)], scores[1 + len(single) :]
-    chosen = [np.argsort(alone[:, item], kind="stable")[:named] for item in wanted]
-    without, _ = _scores(parts.retriever, query, history, allowed, chosen)
+    chosen = [places[np.argsort(alone[:, at], kind="stable")[:named]] for at in range(len(wanted))]
+    without, _ = asking.scores(chosen)
     explanations = []
-    for place, item in enumerate(wanted):
-        drop = float(full[item] - without[place, item]) if named else 0.0
-        chance = float(full[item] - random[:, item].mean()) if named else 0.0
-        passed = drop > max(chance, 0.0)
-        because = tuple(catalogue.titles[history.items[event]] for event in chosen[place]) if passed else ()
-        own = {name: float(values[0, item]) for name, values in shares.items()}
+    for at, item in enumerate(wanted):
+        drop = float(full[at] - without[at, at]) if named else 0.0
+        chance = float(np.quantile(full[at] - random[:, at], LEVEL)) if named else 0.0
+        titles = [catalogue.titles[query.histories.items[place]] for place in chosen[at]]
+        because = tuple(titles) if drop > max(chance, 0.0) else ()
+        own = {name: float(values[0, at]) for name, values in shares.items()}
         reason = _sentence(because, own, stated=bool(query.texts[0]))
         explanations.append(
-            Explanation(catalogue.ids[item], reason, float(full[item]), own, because, drop, chance)
+            Explanation(catalogue.ids[item], reason, float(full[at]), own, because, drop, chance)
         )
     return explanations
-
-
-def _removals(
-    size: int, named: int, rng: np.random.Generator
-) -> tuple[list[npt.NDArray[np.int64]], list[npt.NDArray[np.int64]]]:
-    single = [np.array([event]) for event in range(size)]
-    controls = [rng.choice(size, named, replace=False) for _ in range(CONTROLS)] if named else []
-    return single, controls
-
-
-def _allowed(query: Queries, n_items: int) -> BoolArray:
-    """What may compete: what the query allows and the user has not taken, the same for every variant."""
-    allowed = np.ones(n_items, dtype=bool)
-    if query.allowed is not None:
-        given = np.atleast_2d(query.allowed)[0]
-        allowed[: len(given)] &= given[:n_items]
-    if query.exclude_seen:
-        allowed[query.histories.items] = False
-    return allowed
 
 
 def _sentence(because: tuple[str, ...], shares: Mapping[str, float], *, stated: bool) -> str:
@@ -114,41 +102,44 @@ def _sentence(because: tuple[str, ...], shares: Mapping[str, float], *, stated: 
     return "Popular lately" if popular > sum(shares.values()) / 2 else ""
 
 
-def _newest(histories: Ragged) -> Ragged:
-    mask = np.zeros(len(histories.items), dtype=bool)
-    mask[-NEWEST:] = True
-    return histories.keep(mask)
+class _Asking:
+    """Asks a retriever for the scores of the wanted items under variants of one history."""
 
+    def __init__(self, retriever: Retriever[Dataset], query: Queries, n_items: int, wanted: IntArray) -> None:
+        self.retriever, self.query, self.wanted = retriever, query, wanted
+        self.depth = min(n_items, DEPTH)
+        # The same items compete under every variant: what the query allows and the user has not
+        # taken, and the items asked about even if they were taken.
+        self.allowed: BoolArray = np.ones(n_items, dtype=bool)
+        if query.allowed is not None:
+            given = np.atleast_2d(query.allowed)[0][:n_items]
+            self.allowed[: len(given)] &= given
+        if query.exclude_seen:
+            seen = query.histories.items
+            self.allowed[seen[(seen >= 0) & (seen < n_items)]] = False
+        self.allowed[wanted] = True
 
-def _scores(
-    retriever: Retriever[Dataset],
-    query: Queries,
-    history: Ragged,
-    allowed: BoolArray,
-    removals: list[npt.NDArray[np.int64]],
-) -> tuple[FloatArray, dict[str, FloatArray]]:
-    """Score of every item under each removal, [removals, n_items]; 0 where not retrieved."""
-    keeps = []
-    for removed in removals:
-        mask = np.ones(len(history.items), dtype=bool)
-        mask[removed] = False
-        keeps.append(mask)
-    batch = replace(
-        query.take(np.zeros(len(removals), dtype=int)),
-        histories=_variants(history, keeps),
-        exclude_seen=False,
-        allowed=allowed,
-    )
-    found = retriever.retrieve(batch, len(allowed))
-    table = np.zeros((len(removals), len(allowed)))
-    rows, columns = np.nonzero(found.items >= 0)
-    table[rows, found.items[rows, columns]] = found.scores[rows, columns]
-    shares = {}
-    for name, values in found.features.items():
-        part = np.zeros_like(table)
-        part[rows, found.items[rows, columns]] = values[rows, columns]
-        shares[name.removeprefix("retrieve.")] = part
-    return table, shares
+    def scores(self, removals: list[Places]) -> tuple[FloatArray, dict[str, FloatArray]]:
+        """Scores and shares of the wanted items, float64 [removals, wanted]; 0 where not retrieved."""
+        history = self.query.histories
+        keeps = []
+        for removed in removals:
+            mask = np.ones(len(history.items), dtype=bool)
+            mask[removed] = False
+            keeps.append(mask)
+        batch = replace(
+            self.query.take(np.zeros(len(removals), dtype=int)),
+            histories=_variants(history, keeps),
+            exclude_seen=False,
+            allowed=self.allowed,
+        )
+        found = self.retriever.retrieve(batch, self.depth)
+        where = found.items[:, :, None] == self.wanted
+        shares = {
+            name.removeprefix("retrieve."): np.where(where, values[:, :, None], 0.0).sum(axis=1)
+            for name, values in found.features.items()
+        }
+        return np.where(where, found.scores[:, :, None], 0.0).sum(axis=1), shares
 
 
 def _variants(history: Ragged, keeps: list[BoolArray]) -> Ragged:

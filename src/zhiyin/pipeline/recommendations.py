@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from zhiyin.data import Catalogue
+from zhiyin.safety import printable
 from zhiyin.types import Slates
 
 __all__ = ["Recommendations"]
@@ -45,10 +46,17 @@ class Recommendations:
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         """One row a place: user, slate, place (from 1), item, title, score, propensities, reason."""
-        for row, user in enumerate(self.users):
-            for place, item in enumerate(self.slates.items[row]):
-                if item >= 0:
-                    yield self._place(row, user, place, int(item))
+        for row in range(len(self.users)):
+            yield from self.places(row)
+
+    def places(self, row: int) -> list[dict[str, Any]]:
+        """The rows of one user, by position."""
+        items = self.slates.items[row]
+        return [
+            self._place(row, self.users[row], place, int(item))
+            for place, item in enumerate(items)
+            if item >= 0
+        ]
 
     def _place(self, row: int, user: str | None, place: int, item: int) -> dict[str, Any]:
         slates = self.slates
@@ -69,12 +77,12 @@ class Recommendations:
         lines = []
         for row in self:
             if row["place"] == 1:
-                lines.append(f"For {row['user'] or 'someone new'}:")
-            marginal = "" if row["marginal"] is None else f"{row['marginal']:.3f}"
-            line = (
-                f"{row['place']:>4}. {row['item']:<10} {row['title'][:44]:<44} {marginal:>6}  {row['reason']}"
+                lines.append(f"For {printable(row['user'] or 'someone new')}:")
+            shown = "" if row["marginal"] is None else f"{row['marginal']:.3f}"
+            title, reason = printable(row["title"])[:44], printable(row["reason"])
+            lines.append(
+                f"{row['place']:>4}. {printable(row['item']):<10} {title:<44} {shown:>6}  {reason}".rstrip()
             )
-            lines.append(line.rstrip())
         return "\n".join([*lines, *self.notes])
 
     def to_frame(self) -> pl.DataFrame:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from zhiyin.artifacts import read_version, write_version
-from zhiyin.config import Recipe, load_recipe
+from zhiyin.config import Recipe, load_recipe, parse
 from zhiyin.data import Dataset
-from zhiyin.draws import keys_of
 from zhiyin.errors import InputError, NotFittedError
 from zhiyin.interest import Background, Description, describe, gather_evidence
 from zhiyin.lm import load_language_model
@@ -45,6 +46,7 @@ class Recommender:
         self._known: Dataset | None = None
         self._parts: Components | None = None
         self._background: Background | None = None
+        self._model: LanguageModel | None = None
         self._lock = threading.Lock()
 
     @classmethod
@@ -118,7 +120,8 @@ class Recommender:
         allowed : sequence of str
             Only these items may be shown; None: all.
         keys : sequence of int
-            Request keys for the draws; the same key gives the same slate. Default: from user and text.
+            Request keys, 0 to 2**64 - 1: the same key gives the same draws. Default: fresh ones, so
+            that each request explores anew.
         reasons : bool
             Also say why, where a reason passes its deletion test.
 
@@ -149,17 +152,14 @@ class Recommender:
         keys: Sequence[int] | None = None,
     ) -> Queries:
         """The requests of ``recommend`` as the stages read them."""
-        if isinstance(users, str):
-            raise InputError("users is one string", expected="a list of ids", hint=f"Write [{users!r}].")
-        names = tuple(users)
+        names = _names(users)
         texts = (text,) * len(names) if text is None or isinstance(text, str) else tuple(text)
         if len(texts) != len(names):
             raise InputError("One text a user", expected=f"{len(names)} texts", received=str(len(texts)))
-        made = keys_of(zip(names, texts, strict=True)) if keys is None else np.array(keys, dtype=np.uint64)
         return Queries(
             users=names,
             histories=self.dataset.histories(self.dataset.index_of_users(names)),
-            keys=made,
+            keys=_keys(keys, len(names)),
             texts=texts,
             times=np.full(len(names), self.dataset.cut),
             allowed=None if allowed is None else self._mask(allowed),
@@ -225,7 +225,7 @@ class Recommender:
             When the folder is missing or damaged; the file is named.
         """
         version, manifest = read_version(Path(folder), kind="recommender")
-        recommender = cls(Recipe(**manifest.config))
+        recommender = cls(parse(Recipe, manifest.config, where=f"The manifest of {folder}"))
         recommender._parts = load_components(recommender.recipe, version)
         recommender._know(Dataset.load(version))
         return recommender
@@ -249,4 +249,32 @@ class Recommender:
         stage = self.recipe.stages.describe
         if stage.method != "language-model":
             return None
-        return load_language_model(stage.params.get("model", "smollm2-135m"))
+        # Held here: a loaded model lives as long as somebody holds it.
+        if self._model is None:
+            self._model = load_language_model(stage.params.get("model", "smollm2-135m"))
+        return self._model
+
+
+def _names(users: Sequence[str | None]) -> tuple[str | None, ...]:
+    if isinstance(users, str):
+        raise InputError("users is one string", expected="a list of ids", hint=f"Write [{users!r}].")
+    names = tuple(users)
+    odd = [name for name in names if name is not None and not isinstance(name, str)]
+    if odd:
+        raise InputError(
+            "A user id is not a string",
+            expected="ids as in the events, or None",
+            received=repr(odd[0]),
+            hint=f"Write {str(odd[0])!r}.",
+        )
+    return names
+
+
+def _keys(keys: Sequence[int] | None, n: int) -> npt.NDArray[np.uint64]:
+    if keys is None:
+        return np.array([secrets.randbits(64) for _ in range(n)], dtype=np.uint64)
+    if len(keys) != n or any(not 0 <= int(key) < 2**64 for key in keys):
+        raise InputError(
+            "One key a user", expected=f"{n} numbers of 0 to 2**64 - 1", received=str(list(keys)[:5])
+        )
+    return np.array([int(key) for key in keys], dtype=np.uint64)

@@ -62,13 +62,13 @@ def write_report(path: Path, results: Mapping[str, Any]) -> Path:
 
 
 def _rows(results: Mapping[str, Any], k: int) -> list[dict[str, Any]]:
-    """One row a list; metrics without their "@k", and the paired difference in NDCG, if any."""
+    """One row a list: metrics without their "@k", paired differences in NDCG where there are any."""
     table = results["table"]
     rows = []
     for name, metrics in table["lists"].items():
         difference = table["differences"].get(name, {}).get(f"ndcg@{k}")
         plain = {key.removesuffix(f"@{k}"): value for key, value in metrics.items()}
-        rows.append({"name": name, "difference": difference, **plain})
+        rows.append({"name": name, "difference": difference, "step": results["steps"].get(name), **plain})
     return rows
 
 

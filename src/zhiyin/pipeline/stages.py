@@ -14,10 +14,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from zhiyin.data import Dataset
-from zhiyin.errors import ZhiyinError
 from zhiyin.logs import get_logger
 from zhiyin.rank import is_permutation
-from zhiyin.types import Candidates, Diversifier, Policy, Queries, Ranker, Retriever, Slates
+from zhiyin.types import BoolArray, Candidates, Diversifier, Policy, Queries, Ranker, Retriever, Slates
 
 __all__ = ["Components", "Trace", "fill", "run_stages"]
 
@@ -106,46 +105,57 @@ def fill(candidates: Candidates, spare: Candidates) -> Candidates:
 def _retrieve(parts: Components, queries: Queries, n: int, notes: list[str]) -> Candidates:
     try:
         found = None if parts.retriever is None else parts.retriever.retrieve(queries, n)
-    except (ZhiyinError, RuntimeError) as error:
-        notes.append(f"retrieve failed, popular items instead: {_first_line(error)}")
-        log.warning("stage failed", stage="retrieve", error=_first_line(error))
+    except Exception as error:  # whatever a component raises, the request is answered
+        _failed("retrieve", "popular items instead", error, notes)
         found = None
+    if found is not None and any(queries.texts) and not _listens(parts.retriever):
+        notes.append("the stated wish was not heard: no retriever of this recipe reads texts")
     if found is not None and (found.items >= 0).all():
         return found
     spare = parts.fallback.retrieve(queries, n)
     return spare if found is None else fill(found, spare)
 
 
+def _listens(retriever: Retriever[Dataset] | None) -> bool:
+    # A retriever that says nothing of texts is taken at its word that it reads them.
+    return bool(getattr(retriever, "reads_texts", True))
+
+
 def _guarded(stage: str, step: Step, queries: Queries, before: Candidates, notes: list[str]) -> Candidates:
     try:
         after = step(queries, before)
-    except (ZhiyinError, RuntimeError, MemoryError) as error:
-        notes.append(f"{stage} failed, order kept: {_first_line(error)}")
-        log.warning("stage failed", stage=stage, error=_first_line(error))
+        good = is_permutation(before, after)
+    except Exception as error:  # whatever a component raises, the request is answered
+        _failed(stage, "order kept", error, notes)
         return before
-    good = is_permutation(before, after)
+    late = after.features.get(f"{stage}.out_of_time")
+    if late is not None and late.any():
+        notes.append(
+            f"{stage} ran out of time: {int(late.any(axis=1).sum())} of {len(late)} users keep their order"
+        )
     if good.all():
-        _note_unasked(stage, after, notes)
         return after
     notes.append(f"{stage} changed the candidates of {int((~good).sum())} users, their order kept")
     log.warning("not a permutation", stage=stage, users=int((~good).sum()))
-    if before.items.shape != after.items.shape:
-        return before
+    return before if before.items.shape != after.items.shape else _rows_of(good, after, before)
+
+
+def _rows_of(good: BoolArray, after: Candidates, before: Candidates) -> Candidates:
+    """The good rows of ``after``, the others of ``before``; features that both have."""
     rows = good[:, None]
+    features = {
+        name: np.where(rows if values.ndim == 2 else rows[:, :, None], values, before.features[name])
+        for name, values in after.features.items()
+        if name in before.features
+    }
     return Candidates(
-        np.where(rows, after.items, before.items),
-        np.where(rows, after.scores, before.scores),
-        before.features if not good.any() else after.features,
+        np.where(rows, after.items, before.items), np.where(rows, after.scores, before.scores), features
     )
 
 
-def _note_unasked(stage: str, after: Candidates, notes: list[str]) -> None:
-    # A ranker that ran out of time leaves rows without any score of its own.
-    for name, values in after.features.items():
-        if name.startswith(f"{stage}.") and values.ndim == 2 and not np.isnan(values).all():
-            left = int(np.isnan(values).all(axis=1).sum())
-            if left:
-                notes.append(f"{stage} ran out of time: {left} of {len(values)} users keep their order")
+def _failed(stage: str, instead: str, error: Exception, notes: list[str]) -> None:
+    notes.append(f"{stage} failed, {instead}: {_first_line(error)}")
+    log.warning("stage failed", stage=stage, kind=type(error).__name__, error=_first_line(error))
 
 
 def _first_line(error: Exception) -> str:

@@ -25,7 +25,7 @@ class Asking(Protocol):
 
     @property
     def version(self) -> str:
-        """Changes with the text of the prompts."""
+        """Changes with the model and the text of the prompts."""
         ...
 
     def scores(self, history: Sequence[str], titles: Sequence[str], wish: str | None) -> FloatArray:
@@ -38,7 +38,7 @@ class YesNoAsking:
 
     def __init__(self, model: LanguageModel, language: str) -> None:
         self.model, self.language = model, language
-        self.version = f"yes-no-{version('will_buy', language)}"
+        self.version = f"{model.name}|yes-no-{version('will_buy', language)}"
 
     def scores(self, history: Sequence[str], titles: Sequence[str], wish: str | None) -> FloatArray:
         """Logit of yes minus logit of no, float64 [n]."""
@@ -62,7 +62,8 @@ class LikelihoodAsking:
 
     def __init__(self, model: LanguageModel, language: str) -> None:
         self.model, self.language = model, language
-        self.version = f"likelihood-{version('next_item', language)}-{version('any_item', language)}"
+        prompts = f"{version('next_item', language)}-{version('any_item', language)}"
+        self.version = f"{model.name}|likelihood-{prompts}"
 
     def scores(self, history: Sequence[str], titles: Sequence[str], wish: str | None) -> FloatArray:
         """Log-likelihood ratio, float64 [n]."""
@@ -75,7 +76,7 @@ class LikelihoodAsking:
         return self.model.log_likelihood(prefix, endings) - self._alone(endings)
 
     def _alone(self, endings: Sequence[str]) -> FloatArray:
-        keys = [f"{self.model.name}|{self.version}|{ending}" for ending in endings]
+        keys = [f"{self.version}|{ending}" for ending in endings]
         missing = [place for place, key in enumerate(keys) if _ALONE.get(key) is None]
         if missing:
             prefix = render("any_item", self.language).rstrip(" ")

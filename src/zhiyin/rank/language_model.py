@@ -27,19 +27,22 @@ from zhiyin.lm import cache_folder, load_language_model
 from zhiyin.logs import get_logger, progress
 from zhiyin.rank.asking import Asking, make_asking
 from zhiyin.rank.blend import Blend, fit_blend, standardise
-from zhiyin.types import Candidates, FloatArray, LanguageModel, Queries, RankingExamples
+from zhiyin.types import Array, Candidates, FloatArray, IntArray, LanguageModel, Queries, RankingExamples
 
 __all__ = ["LanguageModelRanker"]
 
 log = get_logger("rank")
-SCORE = "rank.language-model"
+SCORE, LATE = "rank.language-model", "rank.out_of_time"
+BLOCK = 5
+NOTHING_LEARNED = Blend(weight=0.0, low=0.0, high=1.0, gain=0.0, users=0)
 
 
 class LanguageModelRanker:
     """Re-orders the first ``depth`` candidates; the tail keeps its order.
 
-    Features of the result: ``rank.language-model`` [U, n], the raw score (NaN where none was
-    computed, also when the time budget ran out).
+    Features of the result: ``rank.language-model`` float32 [U, n], the raw score, NaN where none
+    was computed; ``rank.out_of_time`` bool [U, n], rows that keep their order because the time
+    budget ran out.
     """
 
     class Config(config.Config):
@@ -70,6 +73,7 @@ class LanguageModelRanker:
         self.scoring_: str = "yes-no"
         self.blend_: Blend | None = None
         self.trials_: dict[str, Blend] = {}
+        self._model: LanguageModel | None = None
 
     @property
     def weight(self) -> float:
@@ -79,12 +83,12 @@ class LanguageModelRanker:
         return self.blend_.weight if self.blend_ is not None else 0.0
 
     def fit(self, examples: RankingExamples) -> Self:
-        """Choose the way to ask and learn the weight.
+        """Choose the way to ask and learn the weight; 0 where nobody took a candidate.
 
         Raises
         ------
-        InputError
-            When no example has anything to learn from.
+        ModelError
+            When the model cannot be loaded or run.
         """
         self.titles_, self.prices_ = examples.titles, examples.prices
         head = examples.candidates.head(self.config.depth)
@@ -92,12 +96,16 @@ class LanguageModelRanker:
         present = head.items >= 0
         first = standardise(head.scores.astype(np.float64), present)
         ways = self.WAYS if self.config.scoring == "auto" else (self.config.scoring,)
+        taken = labels & present
+        if not (taken.any(axis=1) & (present & ~taken).any(axis=1)).any():
+            log.warning("nobody took a candidate: the language model gets no weight", users=len(labels))
+            self.scoring_, self.blend_, self.trials_ = ways[0], NOTHING_LEARNED, {}
+            return self
         self.trials_ = {}
         for way in ways:
             raw = self._ask(way, examples.queries, head, budget=None)
             second = standardise(raw, present)
             self.trials_[way] = fit_blend(first, second, labels, present, seed=self.config.seed)
-            log.info("blend learned", way=way, weight=str(self.trials_[way]))
         self.scoring_ = max(self.trials_, key=lambda way: self.trials_[way].gain)
         self.blend_ = self.trials_[self.scoring_]
         return self
@@ -112,51 +120,64 @@ class LanguageModelRanker:
         if self.titles_ is None:
             raise NotFittedError("LanguageModelRanker")
         raw = np.full(candidates.items.shape, np.nan, dtype=np.float32)
+        late = np.zeros(candidates.items.shape, dtype=bool)
         if self.weight == 0 or len(queries) == 0:
-            return _with_feature(candidates, raw)
+            return _with_features(candidates, raw, late)
         head = candidates.head(self.config.depth)
         scores = self._ask(self.scoring_, queries, head, budget=self.config.time_budget)
         raw[:, : scores.shape[1]] = scores
-        present = (head.items >= 0) & ~np.isnan(scores)
-        first = standardise(head.scores.astype(np.float64), head.items >= 0)
-        mixed = (1 - self.weight) * first + self.weight * standardise(scores, present)
-        mixed = np.where(head.items >= 0, mixed, -np.inf)
-        # A row that was not asked about keeps its order.
-        unasked = ~present.any(axis=1)
+        present = head.items >= 0
+        unasked = np.isnan(scores).all(axis=1)
+        late[unasked & present.any(axis=1)] = True
+        first = standardise(head.scores.astype(np.float64), present)
+        mixed = (1 - self.weight) * first + self.weight * standardise(scores, present & ~np.isnan(scores))
+        mixed = np.where(present, mixed, -np.inf)
         mixed[unasked] = -np.arange(mixed.shape[1])
-        return _reorder(_with_feature(candidates, raw), mixed)
+        return _reorder(_with_features(candidates, raw, late), mixed)
 
     def _ask(self, way: str, queries: Queries, head: Candidates, *, budget: float | None) -> FloatArray:
-        start = time.monotonic()
+        """Raw scores of the head, float64 [U, depth]; rows that the budget did not reach are NaN."""
+        deadline = np.inf if budget is None else time.monotonic() + budget
         asking = self._asking(way)
         scores = np.full(head.items.shape, np.nan)
         for row in progress(range(len(queries)), f"language model ({way})"):
-            if budget is not None and time.monotonic() - start > budget:
-                log.warning("time budget exceeded", seconds=budget, left=len(queries) - row)
-                break
             items = head.items[row][head.items[row] >= 0]
             newest = queries.histories.items[queries.histories.slice(row)][-self.config.history :]
-            if len(items):
-                scores[row, : len(items)] = self._scores(asking, way, newest, items, queries.texts[row])
+            found = self._scores(asking, newest, items, queries.texts[row], deadline)
+            if found is None:
+                log.warning("time budget exceeded", seconds=budget, left=len(queries) - row)
+                break
+            scores[row, : len(items)] = found
         return scores
 
     def _scores(
-        self, asking: Asking, way: str, newest: np.ndarray, items: np.ndarray, text: str | None
-    ) -> FloatArray:
+        self, asking: Asking, newest: IntArray, items: IntArray, text: str | None, deadline: float
+    ) -> FloatArray | None:
+        """Scores of one user's candidates, from the cache where they are; None: out of time."""
         titles = self.titles_ or ()
         history = [titles[item] for item in newest if 0 <= item < len(titles)]
         wanted = [titles[item] for item in items]
-        key = content_key(asking.version, way, self.config.model, self.config.dtype, history, wanted, text)
         cache = ArrayCache(cache_folder() / "scores", max_bytes=256 << 20)
+        key = content_key(asking.version, history, wanted, text)
         found = cache.get(key)
-        if found is None or len(found) != len(items):
-            found = asking.scores(history, wanted, text)
-            cache.put(key, found)
+        if found is not None and len(found) == len(items):
+            return found
+        # With a deadline the candidates are asked about in blocks; the prefix is computed once.
+        block = len(wanted) if deadline == np.inf else BLOCK
+        parts = [np.empty(0)]
+        for start in range(0, len(wanted), max(block, 1)):
+            if time.monotonic() > deadline:
+                return None
+            parts.append(asking.scores(history, wanted[start : start + block], text))
+        found = np.concatenate(parts)
+        cache.put(key, found)
         return found
 
     def _asking(self, way: str) -> Asking:
-        model: LanguageModel = load_language_model(self.config.model, dtype=self.config.dtype)
-        return make_asking(way, model, self.config.language)
+        # Held here: a loaded model lives as long as somebody holds it.
+        if self._model is None:
+            self._model = load_language_model(self.config.model, dtype=self.config.dtype)
+        return make_asking(way, self._model, self.config.language)
 
     def save(self, folder: Path) -> None:
         """Write config.json, learned.json and items.parquet into an existing folder."""
@@ -184,8 +205,8 @@ class LanguageModelRanker:
         return ranker
 
 
-def _with_feature(candidates: Candidates, raw: np.ndarray) -> Candidates:
-    features: Mapping[str, np.ndarray] = {**candidates.features, SCORE: raw}
+def _with_features(candidates: Candidates, raw: Array, late: Array) -> Candidates:
+    features: Mapping[str, Array] = {**candidates.features, SCORE: raw, LATE: late}
     return Candidates(candidates.items, candidates.scores, features)
 
 

@@ -32,10 +32,12 @@ class ScoringRetriever(ABC):
     """Base of retrievers that score the whole catalogue.
 
     A subclass has a ``Config``, learns in ``_learn`` and answers in ``_scores``; what it learned
-    is in ``_state`` as arrays, restored by ``_restore``.
+    is in ``_state`` as arrays, restored by ``_restore``. ``reads_texts``: whether a stated wish
+    changes its answer.
     """
 
     Config: ClassVar[type[Config]]
+    reads_texts: ClassVar[bool] = False
 
     def __init__(self, **params: Any) -> None:
         self.config = parse(self.Config, params, where=f"The retriever {type(self).__name__}")

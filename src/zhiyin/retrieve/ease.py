@@ -28,7 +28,7 @@ class EASERetriever(ScoringRetriever):
         """``regularisation`` lambda > 0; ``max_items``: refuse larger catalogues."""
 
         regularisation: float = Field(default=300.0, gt=0)
-        max_items: int = Field(default=30_000, ge=1)
+        max_items: int = Field(default=15_000, ge=1)
 
     config: Config
 
@@ -38,7 +38,7 @@ class EASERetriever(ScoringRetriever):
                 "The catalogue is too large for EASE",
                 expected=f"<= {self.config.max_items} items",
                 received=str(train.n_items),
-                hint="Use item-knn or als, or raise max_items (memory: 16 bytes x items squared).",
+                hint="Use item-knn or als, or raise max_items (memory: 20 bytes x items squared).",
             )
         gram = (train.matrix.T @ train.matrix).toarray().astype(np.float64)
         gram[np.diag_indices_from(gram)] += self.config.regularisation

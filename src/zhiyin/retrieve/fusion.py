@@ -14,7 +14,7 @@ from zhiyin.artifacts import read_json, write_text
 from zhiyin.config import Stage, parse
 from zhiyin.data import Dataset, Task, held_out_task
 from zhiyin.errors import InputError, NotFittedError
-from zhiyin.logs import progress
+from zhiyin.logs import get_logger, progress
 from zhiyin.registry import resolve
 from zhiyin.retrieve.base import make_retriever
 from zhiyin.retrieve.pooling import Pool, pool_lists
@@ -22,6 +22,8 @@ from zhiyin.retrieve.weights import learn_weights
 from zhiyin.types import Candidates, Queries, Retriever, ScoreArray
 
 __all__ = ["FusionRetriever", "Member"]
+
+log = get_logger("retrieve")
 
 CHUNK_USERS = 1024
 LEARN_USERS = 1000
@@ -43,19 +45,28 @@ class FusionRetriever:
     """
 
     class Config(config.Config):
-        """``members``; ``constant`` > 0; ``depth``: places asked of each member; text handling."""
+        """``members``; ``constant`` > 0; ``depth``: places asked of each member; text handling.
+
+        ``seed`` goes to every member that has one and to the draw of users to learn weights from.
+        """
 
         members: tuple[Member, ...] = (Member(method="popular"),)
         constant: float = Field(default=60.0, gt=0)
         depth: int = Field(default=300, ge=1)
         listens: tuple[str, ...] = ("semantic",)
         text_boost: float = Field(default=3.0, ge=0)
+        seed: int = Field(default=7, ge=0, lt=2**31)
 
     def __init__(self, **params: object) -> None:
         self.config = parse(self.Config, params, where="The retriever FusionRetriever")
         self.members_: dict[str, Retriever[Dataset]] = {}
         self.n_items_: int | None = None
         self.weights_: dict[str, float] = {}
+
+    @property
+    def reads_texts(self) -> bool:
+        """Whether a member hears a stated wish."""
+        return any(name in self.config.listens for name in self.members_)
 
     @property
     def _active(self) -> list[Member]:
@@ -71,12 +82,18 @@ class FusionRetriever:
             raise InputError(
                 "A fusion needs different members", expected="each method once", received=str(names)
             )
-        self.members_ = {
-            member.method: make_retriever(member.method, **member.params).fit(train, valid)
-            for member in progress(self._active, "fitting retrievers")
-        }
+        self.members_ = {}
+        for member in progress(self._active, "fitting retrievers"):
+            retriever = self._make(member)
+            try:
+                self.members_[member.method] = retriever.fit(train, valid)
+            except InputError as error:
+                # Data that do not suit one member need not stop the others.
+                log.warning("retriever left out", method=member.method, reason=error.message)
+        if not self.members_:
+            raise InputError("No member of the fusion suits the data", received=str(names))
         self.n_items_ = train.n_items
-        given = {member.method: member.weight for member in self._active}
+        given = {member.method: member.weight for member in self._active if member.method in self.members_}
         if valid is not None and None in given.values():
             self.weights_ = self._learn_weights(given, held_out_task(train, valid))
         elif not self.weights_:
@@ -84,8 +101,14 @@ class FusionRetriever:
         return self
 
     def _learn_weights(self, given: dict[str, float | None], task: Task) -> dict[str, float]:
-        some = task.take(np.arange(min(len(task.queries), LEARN_USERS)))
+        some = task.sample(LEARN_USERS, seed=self.config.seed)
         return learn_weights(self._pool(some.queries, self.config.depth), given, some.relevant)
+
+    def _make(self, member: Member) -> Retriever[Dataset]:
+        kind = resolve("retriever", member.method)
+        seeded = "seed" in getattr(getattr(kind, "Config", None), "model_fields", {})
+        params = {"seed": self.config.seed, **member.params} if seeded else member.params
+        return make_retriever(member.method, **params)
 
     def _pool(self, queries: Queries, depth: int) -> Pool:
         lists = [member.retrieve(queries, depth) for member in self.members_.values()]
@@ -149,5 +172,6 @@ class FusionRetriever:
         fusion.members_ = {
             member.method: resolve("retriever", member.method).load(folder / member.method)
             for member in fusion._active
+            if (folder / member.method).is_dir()
         }
         return fusion

@@ -12,7 +12,7 @@ from scipy import sparse
 from zhiyin import config
 from zhiyin.data import Dataset
 from zhiyin.retrieve.base import ScoringRetriever
-from zhiyin.types import Array, Queries, ScoreArray
+from zhiyin.types import Array, FloatArray, Queries, ScoreArray
 
 __all__ = ["ItemKNNRetriever"]
 
@@ -22,7 +22,8 @@ BLOCK = 1024
 class ItemKNNRetriever(ScoringRetriever):
     """Score of an item = sum of its similarities to the items of the history.
 
-    Similarity of i and j from the users they share, c_ij, and their own users, c_i and c_j:
+    Similarity of i and j from c_ij = sum over users of the product of their strengths (1 without
+    event weights: the users they share), c_i = c_ii and c_j = c_jj:
     cosine c_ij / (sqrt(c_i c_j) + shrinkage), Jaccard c_ij / (c_i + c_j - c_ij + shrinkage);
     only the ``neighbours`` nearest of each item count (Sarwar et al. 2001, "Item-based
     collaborative filtering recommendation algorithms"; shrinkage after Bell & Koren 2007).
@@ -39,28 +40,26 @@ class ItemKNNRetriever(ScoringRetriever):
 
     def _learn(self, train: Dataset) -> None:
         matrix = train.matrix.tocsc()
-        counts = np.asarray(matrix.sum(axis=0)).ravel()
-        blocks = [self._nearest(matrix, counts, start) for start in range(0, train.n_items, BLOCK)]
+        norms = np.asarray((matrix**2).sum(axis=0), dtype=np.float64).ravel()
+        blocks = [self._nearest(matrix, norms, start) for start in range(0, train.n_items, BLOCK)]
         self.similarity_ = sparse.csr_array(sparse.vstack(blocks, format="csr"), dtype=np.float32)
 
-    def _nearest(self, matrix: sparse.csc_array, counts: Array, start: int) -> sparse.csr_array:
+    def _nearest(self, matrix: sparse.csc_array, norms: FloatArray, start: int) -> sparse.csr_array:
+        """The nearest items of a block of items, [BLOCK, n_items]; stays sparse throughout."""
         stop = min(start + BLOCK, matrix.shape[1])
-        shared = (matrix[:, start:stop].T @ matrix).toarray()
-        if self.config.similarity == "cosine":
-            scale = np.sqrt(counts[start:stop, None] * counts[None, :])
-        else:
-            scale = counts[start:stop, None] + counts[None, :] - shared
-        similar = shared / np.maximum(scale + self.config.shrinkage, 1e-12)
-        similar[np.arange(stop - start), np.arange(start, stop)] = 0.0
-        kept = min(self.config.neighbours, matrix.shape[1])
-        nearest = np.argpartition(-similar, kept - 1, axis=1)[:, :kept]
-        values = np.take_along_axis(similar, nearest, axis=1)
-        rows = np.repeat(np.arange(stop - start), kept)
-        block = sparse.csr_array(
-            (values.ravel(), (rows, nearest.ravel())), shape=(stop - start, matrix.shape[1])
-        )
-        block.eliminate_zeros()
-        return block
+        shared = (matrix[:, start:stop].T @ matrix).tocoo()
+        rows, columns = shared.coords
+        apart = rows + start != columns
+        rows, columns, values = rows[apart], columns[apart], shared.data[apart].astype(np.float64)
+        left, right = norms[rows + start], norms[columns]
+        scale = np.sqrt(left * right) if self.config.similarity == "cosine" else left + right - values
+        values /= scale + self.config.shrinkage
+        order = np.lexsort((columns, -values, rows))
+        first = np.searchsorted(rows[order], np.arange(stop - start))
+        rank = np.arange(len(order)) - first[rows[order]]
+        kept = order[rank < self.config.neighbours]
+        shape = (stop - start, matrix.shape[1])
+        return sparse.csr_array((values[kept], (rows[kept], columns[kept])), shape=shape)
 
     def _scores(self, queries: Queries) -> ScoreArray:
         history = queries.histories.matrix(self.similarity_.shape[0])

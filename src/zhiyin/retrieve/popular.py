@@ -18,7 +18,7 @@ DAY = 86_400.0
 
 
 class PopularRetriever(ScoringRetriever):
-    """Score = number of users who took the item.
+    """Score = number of users who took the item, each counting by the strength of the event.
 
     Items that nobody took come last, so that every catalogue can fill a list.
     """

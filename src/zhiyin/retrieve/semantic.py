@@ -36,6 +36,7 @@ class SemanticRetriever(ScoringRetriever):
         text_weight: float = Field(default=0.8, ge=0, le=1)
 
     config: Config
+    reads_texts = True
 
     def _learn(self, train: Dataset) -> None:
         raw = item_vectors(train.catalogue.titles, train.catalogue.attributes, self.config.encoder)

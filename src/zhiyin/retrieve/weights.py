@@ -40,7 +40,9 @@ def learn_weights(
     def quality(trial: Mapping[str, float]) -> float:
         stacked = np.array(list(trial.values()), dtype=np.float32)[:, None]
         lists, _ = pool.best(np.broadcast_to(stacked, (len(trial), len(relevant))), k)
-        return float(np.nanmean(ranking.ndcg(lists.items, relevant, k)))
+        values = ranking.ndcg(lists.items, relevant, k)
+        known = values[~np.isnan(values)]
+        return float(known.mean()) if len(known) else 0.0
 
     best = quality(weights)
     for _ in range(ROUNDS):

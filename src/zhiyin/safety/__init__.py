@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from zhiyin.safety.printable import printable
 from zhiyin.safety.sanitise import sanitise
 
-__all__ = ["sanitise"]
+__all__ = ["printable", "sanitise"]

@@ -8,8 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 
-from zhiyin.data import Dataset
+from zhiyin.data import Catalogue, Dataset
 from zhiyin.errors import ZhiyinError
 from zhiyin.testing.data import COLD_ITEM, LATE_ITEM, queries_for, small_split
 from zhiyin.types import Candidates, Queries, Ragged, Retriever
@@ -45,12 +46,15 @@ def answers_known_users(make: Make) -> None:
 
 
 def shows_seen_items_on_request(make: Make) -> None:
-    """Without exclude_seen the whole catalogue competes."""
+    """Without exclude_seen what was taken competes again."""
     train = small_split().train
-    queries = replace(queries_for(["u0"]), exclude_seen=False)
-    hidden = _fitted(make).retrieve(queries_for(["u0"]), train.n_items)
+    queries = replace(queries_for(KNOWN), exclude_seen=False)
     shown = _fitted(make).retrieve(queries, train.n_items)
-    assert (shown.items >= 0).sum() >= (hidden.items >= 0).sum()
+    _sane(shown, queries, train.n_items)
+    back = [
+        len(set(row) & set(seen)) for row, seen in zip(shown.items, queries.histories.lists(), strict=True)
+    ]
+    assert sum(back) > 0, "no seen item came back"
 
 
 def answers_unknown_users_by_history(make: Make) -> None:
@@ -85,15 +89,44 @@ def survives_items_newer_than_the_model(make: Make) -> None:
 
 
 def hides_what_is_not_yet_available(make: Make) -> None:
-    """An item is a candidate only from its available_from; an item without events may be one."""
-    catalogue = small_split().train.catalogue
-    late, cold = catalogue.index_of([LATE_ITEM, COLD_ITEM])
+    """An item is a candidate only from its available_from, by the time of each query."""
+    train = small_split().train
+    item = int(np.flatnonzero(train.counts)[0])
+    moment = train.cut + 10.0
+    frame = train.catalogue.frame.with_columns(
+        pl.when(pl.int_range(pl.len()) == item)
+        .then(pl.lit(moment))
+        .otherwise(pl.col("available_from"))
+        .alias("available_from")
+    )
+    later = replace(train, catalogue=Catalogue.from_frame(frame))
+    fitted = make().fit(later)
+    users = [user for user in train.user_ids if item not in _seen(user)]
+    queries = queries_for([*users])
+    before = fitted.retrieve(replace(queries, times=np.full(len(users), moment - 1)), train.n_items)
+    assert item not in before.items, "an item was shown before its time"
+    after = fitted.retrieve(replace(queries, times=np.full(len(users), moment + 1)), train.n_items)
+    assert item in after.items, "an item was not shown after its time"
+    half = np.where(np.arange(len(users)) % 2 == 0, moment - 1, moment + 1)
+    mixed = fitted.retrieve(replace(queries, times=half), train.n_items)
+    assert item not in mixed.items[::2] and (mixed.items[1::2] == after.items[1::2]).all()
+
+
+def _seen(user: str) -> set[int]:
+    train = small_split().train
+    return set(train.histories(train.index_of_users([user])).items.tolist())
+
+
+def keeps_cold_items_possible(make: Make) -> None:
+    """An item without events is no obstacle, and is shown only where it is allowed."""
+    cold, late = small_split().train.catalogue.index_of([COLD_ITEM, LATE_ITEM])
     queries = queries_for(KNOWN)
-    found = _fitted(make).retrieve(queries, catalogue.frame.height)
-    assert late not in found.items, "an item was shown before its time"
-    after = replace(queries, times=np.full(len(queries), 1e12))
-    _sane(_fitted(make).retrieve(after, 5), after, 5)
-    assert cold < catalogue.frame.height
+    found = _fitted(make).retrieve(queries, small_split().train.n_items)
+    _sane(found, queries, small_split().train.n_items)
+    assert late not in found.items
+    only = np.zeros(small_split().train.n_items, dtype=bool)
+    only[cold] = True
+    assert set(_fitted(make).retrieve(replace(queries, allowed=only), 3).items.ravel()) <= {-1, cold}
 
 
 def obeys_allowed(make: Make) -> None:
@@ -170,6 +203,7 @@ RETRIEVER_CHECKS: tuple[Callable[[Make], None], ...] = (
     answers_empty_histories,
     survives_items_newer_than_the_model,
     hides_what_is_not_yet_available,
+    keeps_cold_items_possible,
     obeys_allowed,
     batch_equals_single,
     is_deterministic,
