@@ -66,6 +66,7 @@ FALSE = [
     f"Bought {CAKE} on 72 days.",
     f"Pays 72 for {CAKE}.",
     "Bought 72 products.",
+    "Made 9 products on 5 days.",
     "Last seen 72 days ago.",
     "Last seen 7 month ago.",
     "Last seen 7 year ago.",

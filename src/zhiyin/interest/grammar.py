@@ -85,8 +85,8 @@ _EN = _Language(
             rf"(?P<high>{P})(?:(?: ,| with)(?: a| the)? median(?: of)? (?P<middle>{P}))?"
             r"(?: (?:per|for a|for each) (?:product|item))?",
             "median": rf"(?:the )?median price (?:is|was) (?P<middle>{P})",
-            "activity": rf"(?:{_EN_BUY}|made) (?:(?P<products>{N}) {_EN_SOLD}"
-            rf"(?: in (?P<purchases>{N}) purchases?)?|(?P<events>{N}) purchases?"
+            "activity": rf"(?:(?:{_EN_BUY}) (?P<products>{N}) {_EN_SOLD}"
+            rf"(?: in (?P<purchases>{N}) purchases?)?|(?:made|has made) (?P<events>{N}) purchases?"
             rf"(?: of (?P<kinds>{N}) {_EN_SOLD})?)(?: on (?P<days>{N}) (?:different )?days?)?",
             "recency": rf"(?:was )?last (?:seen|active) (?P<ago>{N}) days? ago",
         },

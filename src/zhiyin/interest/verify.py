@@ -166,7 +166,7 @@ def _reason(sentence: str, evidence: Evidence) -> str:
         if _NUMBER.fullmatch(part):
             if not _FIGURE.fullmatch(part) or not any(_same(part, number) for number in known):
                 return f"the number {part} is not in the evidence"
-        elif _WORD.fullmatch(part) and part.removesuffix("s") not in PLAIN_WORDS:
+        elif _WORD.fullmatch(part) and part != "s" and part.removesuffix("s") not in PLAIN_WORDS:
             return f"'{part}' is not in the evidence"
     if not first.mentions and not any(_NUMBER.fullmatch(part) for part in left):
         return "it names nothing of the evidence"

@@ -16,7 +16,6 @@ import numpy as np
 import numpy.typing as npt
 
 from zhiyin.errors import InputError, ModelError
-from zhiyin.extras import require
 from zhiyin.lm.convert import converted_folder
 from zhiyin.lm.find import Source, file_digest, find_model
 from zhiyin.lm.generation import OpenVinoWriter, TransformersWriter, check_request, open_writer
@@ -286,7 +285,6 @@ def load_language_model(
     if dtype not in get_args(Precision):
         raise InputError("dtype is unknown", expected=str(get_args(Precision)), received=str(dtype))
     source = find_model(name)
-    require("torch")
     prepare_process()
     with _loading:
         folder, label = _prepare(source, cache)
