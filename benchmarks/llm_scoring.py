@@ -118,7 +118,7 @@ def cold(model: CausalLanguageModel, call: Callable[[], Any]) -> Callable[[], An
     """The call after every kept prefix is forgotten."""
 
     def run() -> Any:
-        model._scorer.prefixes.clear()
+        model.forget_prefixes()
         return call()
 
     return run

@@ -36,7 +36,7 @@ def measure(split: zy.Split, *, users: int | None, seed: int, examples: int, k: 
     task = split.task("test")
     if users:
         task = task.sample(users, seed=seed)
-    table, _, trace = evaluate_recommender(recommender, task, k=k, seed=seed)
+    table, _, trace = evaluate_recommender(recommender, task, k=k, seed=seed, ranker_alone=users is not None)
     ranker = recommender.components.ranker
     return {
         "seed": seed,

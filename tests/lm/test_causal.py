@@ -21,9 +21,9 @@ def titles(rng, n, *, low=2, high=16):
 
 @pytest.fixture(scope="module")
 def scene():
-    """A prefix of about 100 tokens and 100 continuations of 2 to 40."""
+    """A prefix of about 50 tokens and 100 continuations of 2 to 40."""
     rng = np.random.default_rng(0)
-    history = "The customer of a gift shop bought:" + ",".join(titles(rng, 5, low=4, high=5))
+    history = "The customer of a gift shop bought:" + ",".join(titles(rng, 3, low=4, high=5))
     return history, titles(rng, 100, low=1, high=12)
 
 

@@ -5,7 +5,7 @@ import pytest
 import structlog
 
 from zhiyin.errors import InputError
-from zhiyin.lm import scoring
+from zhiyin.lm import head, scoring
 from zhiyin.lm.scoring import Scorer
 
 
@@ -78,8 +78,8 @@ def test_chunks_do_not_change_scores(monkeypatch, make_model):
     prefix, continuations = rng.integers(3, 300, 30), texts(rng, 25)
     whole = Scorer(model, name="a").log_likelihood(prefix, continuations)
     monkeypatch.setattr(scoring, "CHUNK_TOKENS", 20)
-    monkeypatch.setattr(scoring, "HEAD_ROWS", 7)
-    monkeypatch.setattr(scoring, "HEAD_COLUMNS", 64)
+    monkeypatch.setattr(head, "ROWS", 7)
+    monkeypatch.setattr(head, "COLUMNS", 64)
     parts = Scorer(model, name="a").log_likelihood(prefix, continuations)
     np.testing.assert_allclose(parts, whole, atol=1e-4)
     monkeypatch.setattr(scoring, "CHUNK_SCORES", 6 * 40)

@@ -56,6 +56,27 @@ class Packed:
     scatter: Tensor
     positions: Tensor
     seen: set[int] = field(default_factory=set)
+    _masks: dict[tuple[str, int | None], Tensor] = field(default_factory=dict)
+
+    def later(self, window: int | None) -> Tensor:
+        """Which tokens of its own text a token must not see, bool [N, longest]; kept between layers."""
+        key = ("later", window)
+        if key not in self._masks:
+            torch = require("torch")
+            ahead = torch.arange(self.gather.shape[1])[None] - (self.positions - self.prefix_length)[:, None]
+            self._masks[key] = ahead > 0 if window is None else (ahead > 0) | (ahead <= -window)
+        return self._masks[key]
+
+    def gone(self, window: int | None) -> Tensor | None:
+        """Which tokens of the prefix lie beyond a token's window, bool [N, P]; None where all are seen."""
+        if window is None or self.prefix_length + self.gather.shape[1] <= window:
+            return None
+        key = ("gone", window)
+        if key not in self._masks:
+            torch = require("torch")
+            back = self.positions[:, None] - torch.arange(self.prefix_length)[None]
+            self._masks[key] = back >= window
+        return self._masks[key]
 
 
 _active: ContextVar[Packed | None] = ContextVar("zhiyin_packed", default=None)
@@ -143,44 +164,31 @@ def _attend(
     (heads, n, width), groups = query.shape[1:], query.shape[1] // key.shape[1]
     grouped = (query[0] * (width**-0.5 if scaling is None else scaling)).view(-1, groups, n, width)
     own = _Own(packed, grouped, key[0], value[0])
-    prefix = packed.prefix_length
-    scores = torch.empty(key.shape[1], groups, n, prefix + own.longest)
-    if prefix:
-        _prefix_scores(scores, grouped, packed.prefix[layer][0])
-    scores[..., prefix:] = own.scores()
-    if softcap is not None:
-        scores.div_(softcap).tanh_().mul_(softcap)
-    _hide(scores, packed, sliding_window)
-    weights = torch.softmax(scores, -1)
-    mixed = own.mix(weights[..., prefix:])
-    if prefix:
-        values = packed.prefix[layer][1]
-        for head in range(key.shape[1]):
-            rows = weights[head, :, :, :prefix].reshape(groups * n, prefix)
-            mixed[head] += product(rows, values[head].T.contiguous()).view(groups, n, -1)
-    return mixed.reshape(heads, n, -1).transpose(0, 1)[None].to(query.dtype), None
+    near = _capped(own.scores(), softcap).masked_fill_(packed.later(sliding_window), float("-inf"))
+    if not packed.prefix_length:
+        return _restored(own.mix(torch.softmax(near, -1)), heads), None
+    keys, values = packed.prefix[layer]
+    gone = packed.gone(sliding_window)
+    far = value.new_empty(len(grouped), groups, n, value.shape[-1])
+    for head in range(len(grouped)):  # one at a time: its scores then fit the processor's caches
+        seen = _capped(product(grouped[head].reshape(groups * n, width), keys[head]), softcap)
+        scores = torch.cat([seen.view(groups, n, -1), near[head]], -1)
+        if gone is not None:
+            scores[..., : packed.prefix_length].masked_fill_(gone, float("-inf"))
+        weights = torch.softmax(scores, -1)
+        near[head] = weights[..., packed.prefix_length :]
+        rows = weights[..., : packed.prefix_length].reshape(groups * n, -1)
+        far[head] = product(rows, values[head].T.contiguous()).view(groups, n, -1)
+    return _restored(own.mix(near).add_(far), heads), None
 
 
-def _prefix_scores(scores: Tensor, grouped: Tensor, keys: Tensor) -> None:
-    _, groups, n, width = grouped.shape
-    for head in range(len(keys)):
-        rows = grouped[head].reshape(groups * n, width)
-        scores[head, :, :, : keys.shape[1]] = product(rows, keys[head]).view(groups, n, -1)
+def _capped(scores: Tensor, cap: float | None) -> Tensor:
+    return scores if cap is None else scores.div_(cap).tanh_().mul_(cap)
 
 
-def _hide(scores: Tensor, packed: Packed, window: int | None) -> None:
-    """Minus infinity where a token must not look: later tokens of its text, and beyond the window."""
-    torch = require("torch")
-    prefix, longest = packed.prefix_length, packed.gather.shape[1]
-    place = packed.positions - prefix
-    later = torch.arange(longest)[None] > place[:, None]
-    if window is None or prefix + longest <= window:
-        scores[..., prefix:].masked_fill_(later, float("-inf"))
-        return
-    seen = torch.cat([torch.arange(prefix), prefix + torch.arange(longest)])
-    gone = packed.positions[:, None] - seen[None] >= window
-    gone[:, prefix:] |= later
-    scores.masked_fill_(gone, float("-inf"))
+def _restored(mixed: Tensor, heads: int) -> Tensor:
+    """[kv heads, groups, N, d] -> [1, N, heads, d]."""
+    return mixed.reshape(heads, *mixed.shape[2:]).transpose(0, 1)[None]
 
 
 class _Own:

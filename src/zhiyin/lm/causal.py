@@ -7,30 +7,23 @@ tokens are added. One lock a loaded model; callers in other threads wait.
 from __future__ import annotations
 
 import threading
-import weakref
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from zhiyin.errors import InputError, ModelError
-from zhiyin.lm.convert import converted_folder
-from zhiyin.lm.find import Source, file_digest, find_model
+from zhiyin.errors import InputError
 from zhiyin.lm.generation import OpenVinoWriter, TransformersWriter, check_request, open_writer
 from zhiyin.lm.linear import speed_up
-from zhiyin.lm.read import prepare_process, read_model
 from zhiyin.lm.scoring import Scorer
 from zhiyin.types import FloatArray, Message
 
-__all__ = ["CausalLanguageModel", "Precision", "load_language_model"]
+__all__ = ["CausalLanguageModel", "Precision"]
 
 Precision = Literal["float32", "bfloat16"]
 ROLES = ("system", "user", "assistant")
-
-_loading = threading.Lock()
-_loaded: weakref.WeakValueDictionary[tuple[str, str], CausalLanguageModel] = weakref.WeakValueDictionary()
 
 
 class CausalLanguageModel:
@@ -103,6 +96,11 @@ class CausalLanguageModel:
         """What generates: "openvino-genai" or "transformers"; opened on first use."""
         with self._lock:
             return self._open().name
+
+    def forget_prefixes(self) -> None:
+        """Free the memory of all kept prefixes."""
+        with self._lock:
+            self._scorer.prefixes.clear()
 
     def count_tokens(self, text: str) -> int:
         """Number of tokens, without special ones."""
@@ -196,6 +194,7 @@ class CausalLanguageModel:
 
         Examples
         --------
+        >>> from zhiyin.lm import load_language_model
         >>> model = load_language_model("smollm2-135m")
         >>> paris, cheese = model.log_likelihood("The capital of France is", [" Paris", " cheese"])
         >>> bool(paris > cheese)
@@ -252,62 +251,3 @@ class CausalLanguageModel:
         if self._writer is None:
             self._writer = open_writer(self._model, self._tokenizer, gguf=self._gguf)
         return self._writer
-
-
-def load_language_model(
-    name: str | Path, *, dtype: Precision = "float32", cache: Path | None = None
-) -> CausalLanguageModel:
-    """Load a causal language model; callers in one process share a copy while one of them holds it.
-
-    Parameters
-    ----------
-    name : str or Path
-        "smollm2-135m" (its weights come with the extra ``lm``), a folder in the transformers
-        layout, a GGUF file, or a Hub id (transformers' own cache and HF_HUB_OFFLINE hold).
-    dtype : {"float32", "bfloat16"}
-        Precision of the products in the linear layers. bfloat16 halves their memory and is faster
-        on processors that have it.
-    cache : Path or None
-        Where a GGUF file is converted to, once; None: ZHIYIN_CACHE, else ``~/.cache/zhiyin``.
-
-    Raises
-    ------
-    ModelError
-        Naming what was not found or is damaged.
-    MissingExtraError
-        When torch or transformers are not installed.
-
-    Examples
-    --------
-    >>> load_language_model("smollm2-135m").count_tokens("A red candle holder")
-    5
-    """
-    if dtype not in get_args(Precision):
-        raise InputError("dtype is unknown", expected=str(get_args(Precision)), received=str(dtype))
-    source = find_model(name)
-    prepare_process()
-    with _loading:
-        folder, label = _prepare(source, cache)
-        key = (label, dtype)
-        model = _loaded.get(key)
-        if model is None:
-            network, tokenizer = read_model(source.name if folder is None else folder)
-            gguf = source.path if source.kind == "gguf" else None
-            model = CausalLanguageModel(network, tokenizer, name=label, dtype=dtype, gguf=gguf)
-            _loaded[key] = model
-    return model
-
-
-def _prepare(source: Source, cache: Path | None) -> tuple[Path | None, str]:
-    """The folder to read (None: the Hub), and a name that tells these weights from others."""
-    if source.path is None:
-        return None, source.name
-    if source.kind == "gguf":
-        folder = converted_folder(source.path, cache=cache)
-        return folder, f"{source.name}@{folder.name.removeprefix(source.path.stem)[1:9]}"
-    try:
-        digests = [file_digest(path) for path in sorted(source.path.glob("*.safetensors"))]
-    except OSError as error:
-        raise ModelError(f"{source.path} cannot be read", received=str(error)) from error
-    joined = "-".join(digest[:8] for digest in digests[:3]) or "empty"
-    return source.path, f"{source.name}@{joined}"

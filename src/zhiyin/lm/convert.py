@@ -13,6 +13,7 @@ import io
 import json
 import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from zhiyin.errors import ModelError
@@ -51,8 +52,12 @@ def converted_folder(gguf: Path, *, cache: Path | None = None) -> Path:
     try:
         digest = file_digest(gguf)
         folder = models / f"{gguf.stem}-{digest[:16]}-v{CONVERTER}"
-        if _is_sound(folder):
-            return folder
+        with ThreadPoolExecutor(1) as pool:
+            sound = pool.submit(_is_sound, folder)
+            # Its imports take seconds and are needed next in any case; meanwhile the files are hashed.
+            require("transformers").AutoModelForCausalLM  # noqa: B018
+            if sound.result():
+                return folder
         models.mkdir(parents=True, exist_ok=True)
         with filelock.FileLock(str(models / f".{folder.name}.lock")):
             if not _is_sound(folder):

@@ -32,7 +32,7 @@ def has_onednn() -> bool:
 
 
 def product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """``x @ weight.T + bias`` without gradients; x [..., k], weight [m, k] -> [..., m].
+    """``x @ weight.T + bias``; x [..., k], weight [m, k] -> [..., m].
 
     Examples
     --------
@@ -42,10 +42,10 @@ def product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """
     torch = require("torch")
     result: Tensor
-    if has_onednn() and x.device.type == "cpu":
-        result = torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
-    else:
+    if torch.is_grad_enabled() or x.device.type != "cpu" or not has_onednn():
         result = torch.nn.functional.linear(x, weight, bias)
+    else:  # this operator has no derivative
+        result = torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
     return result
 
 
@@ -78,15 +78,11 @@ def _linear_class() -> Any:
     torch = require("torch")
 
     class OneDnnLinear(torch.nn.Linear):  # type: ignore[name-defined, misc]
-        """``nn.Linear`` whose forward without gradients is ``product``; casts to its weights' dtype."""
+        """``nn.Linear`` by ``product``, in the dtype of its weights."""
 
         def forward(self, x: Tensor) -> Tensor:
-            typed = x if x.dtype == self.weight.dtype else x.to(self.weight.dtype)
-            if torch.is_grad_enabled():
-                made = torch.nn.functional.linear(typed, self.weight, self.bias)
-            else:
-                made = product(typed, self.weight, self.bias)
-            cast: Tensor = made if made.dtype == x.dtype else made.to(x.dtype)
-            return cast
+            if x.dtype == self.weight.dtype:
+                return product(x, self.weight, self.bias)
+            return product(x.to(self.weight.dtype), self.weight, self.bias).to(x.dtype)
 
     return OneDnnLinear

@@ -31,19 +31,20 @@ def prepare_process() -> None:
     """Settle, once a process, how torch uses the machine.
 
     torch gets the cores that this process may use, unless OMP_NUM_THREADS says otherwise. Its idle
-    threads sleep instead of spinning (OMP_WAIT_POLICY, if torch is not loaded yet and nobody chose):
-    alone on the machine that makes no difference, but beside one other busy process a forward pass
-    takes 2 times as long instead of 4 to 10. On Linux with glibc the allocator keeps up to 256 MB of
-    freed memory instead of returning it after each layer: without that, a third of the time goes
-    into faulting the same pages in again (470,000 faults for 2,400 tokens of SmolLM2-135M).
+    threads spin briefly and then sleep (GOMP_SPINCOUNT, if torch is not loaded yet and nobody chose):
+    alone on the machine that makes no difference; beside one busy process on 2 cores a forward pass
+    takes 5 s instead of 7, beside several 5 s instead of 9 to 28. On Linux with glibc the allocator
+    keeps up to 256 MB of freed memory instead of returning it after each layer: without that, a third
+    of the time goes into faulting the same pages in again (470,000 faults for 2,400 tokens of
+    SmolLM2-135M).
     """
     global _prepared
     with _preparing:
         if _prepared:
             return
         _prepared = True
-        if "torch" not in sys.modules:
-            os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+        if "torch" not in sys.modules and "OMP_WAIT_POLICY" not in os.environ:
+            os.environ.setdefault("GOMP_SPINCOUNT", "2000")
         if "OMP_NUM_THREADS" not in os.environ and hasattr(os, "sched_getaffinity"):
             require("torch").set_num_threads(len(os.sched_getaffinity(0)))
         if sys.platform == "linux" and not any(name.startswith("MALLOC_") for name in os.environ):

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from zhiyin.errors import InputError
 from zhiyin.extras import require
 from zhiyin.lm.attention import Packed, pack, packed_attention
-from zhiyin.lm.linear import product
+from zhiyin.lm.head import Head
 from zhiyin.lm.prefix import PrefixCache, PrefixState
 from zhiyin.logs import get_logger
 from zhiyin.types import FloatArray
@@ -30,14 +30,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Scorer"]
 
-CHUNK_TOKENS = 1024
+CHUNK_TOKENS = 768
 """Tokens of one packed pass: enough rows for full-speed products, few enough to stay in the caches."""
 
 CHUNK_SCORES = 1 << 24
 """Largest number of attention scores of one layer in one pass (64 MB)."""
-
-HEAD_ROWS, HEAD_COLUMNS = 512, 4096
-"""Block of the output head: positions by words (8 MB)."""
 
 GROWING_ROPES = ("'dynamic'", "'longrope'")
 """Position codes whose angles depend on the length of the whole text, so nothing can be shared."""
@@ -84,7 +81,7 @@ class Scorer:
         self.prefixes = PrefixCache(model, name=name, capacity=prefix_cache_bytes)
         self._config = config.get_text_config()
         self._longest = getattr(self._config, "max_position_embeddings", None)
-        self._softcap = getattr(self._config, "final_logit_softcapping", None)
+        self._head = Head(model)
         self._packs: bool | None = None
 
     @property
@@ -116,13 +113,7 @@ class Scorer:
             if not self.packs:
                 rows = [self._logits(np.concatenate([prefix, one]))[-1, list(answers)] for one in suffixes]
                 return np.array([row.double().numpy() for row in rows]).reshape(-1, 2)
-            hidden = self._last_hidden(prefix, suffixes).double()
-            head = self._model.get_output_embeddings()
-            logits = hidden @ head.weight[list(answers)].double().T
-            if head.bias is not None:
-                logits += head.bias[list(answers)].double()
-            capped: FloatArray = self._capped(logits).numpy()
-            return capped
+            return self._head.logits(self._last_hidden(prefix, suffixes), list(answers))
 
     def token_log_probabilities(self, texts: Sequence[Tokens]) -> list[FloatArray]:
         """Log p(token t | tokens before) for t >= 1 of each text; one float64 array a text, nats."""
@@ -138,7 +129,7 @@ class Scorer:
                 rows = np.ones(len(one.tokens), bool)
                 rows[one.starts] = False
                 targets = np.flatnonzero(rows)
-                found = self._log_probabilities(one.hidden[targets - 1], one.tokens[targets])
+                found = self._head.log_probabilities(one.hidden[targets - 1], one.tokens[targets])
                 parts = np.split(found, np.cumsum(one.lengths - 1)[:-1])
                 for place, part in zip(one.texts, parts, strict=True):
                     results[longer[place]] = part
@@ -150,12 +141,12 @@ class Scorer:
         state, rests, lead = self._lead(prefix, continuations)
         if lead:
             tokens = state.tokens[-lead:]
-            sums += self._log_probabilities(state.hidden[-lead - 1 : -1], tokens).sum()
+            sums += self._head.log_probabilities(state.hidden[-lead - 1 : -1], tokens).sum()
         for one in self._passes(state, rests):
             before = np.arange(len(one.tokens))
             before[one.starts] = 0  # the first token of a continuation is told by the prefix
             hidden = torch.cat([state.hidden[-1:], one.hidden])[before]
-            found = self._log_probabilities(hidden, one.tokens)
+            found = self._head.log_probabilities(hidden, one.tokens)
             sums[one.texts] += np.add.reduceat(found, one.starts)
         return sums
 
@@ -211,32 +202,6 @@ class Scorer:
             tokens += length
         if chunk:
             yield np.array(chunk)
-
-    def _log_probabilities(self, hidden: Tensor, tokens: Tokens) -> FloatArray:
-        """Log p of ``tokens`` [N] where ``hidden`` [N, width] tells them, float64 [N]."""
-        torch = require("torch")
-        head = self._model.get_output_embeddings()
-        results = []
-        for first in range(0, len(tokens), HEAD_ROWS):
-            rows = hidden[first : first + HEAD_ROWS].float()
-            targets = torch.from_numpy(tokens[first : first + HEAD_ROWS])
-            logits, sums = torch.zeros(len(rows), dtype=torch.float64), []
-            for low in range(0, len(head.weight), HEAD_COLUMNS):
-                high = min(low + HEAD_COLUMNS, len(head.weight))
-                bias = None if head.bias is None else head.bias[low:high]
-                block = self._capped(product(rows, head.weight[low:high], bias))
-                here = ((targets >= low) & (targets < high)).nonzero()[:, 0]
-                logits[here] = block[here, targets[here] - low].double()
-                # log sum exp = x - log softmax(x) for any x; log_softmax runs in one fused pass.
-                sums.append((block[:, 0] - torch.log_softmax(block, -1)[:, 0]).double())
-            results.append((logits - torch.logsumexp(torch.stack(sums), 0)).numpy())
-        return np.concatenate(results) if results else np.zeros(0)
-
-    def _capped(self, logits: Tensor) -> Tensor:
-        if self._softcap is None:
-            return logits
-        capped: Tensor = (logits / self._softcap).tanh() * self._softcap
-        return capped
 
     def _separate(self, prefix: Tokens, text: Tokens) -> FloatArray:
         """The slow way: log p of the tokens of one text, from one ordinary pass."""

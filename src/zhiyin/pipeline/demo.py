@@ -75,7 +75,7 @@ def run_demo(
     recommender = Recommender(recipe).fit(split.train, split.valid)
     task = split.task("test").sample(test_users, seed=recipe.seed)
     say(f"Measuring every stage on {len(task.queries)} test users")
-    table, lists, trace = evaluate_recommender(recommender, task, k=k, seed=recipe.seed)
+    table, lists, trace = evaluate_recommender(recommender, task, k=k, seed=recipe.seed, ranker_alone=True)
     say(f"Describing and recommending for {shown_users} users")
     shown = _shown(recommender, task, shown_users, k)
     recommender.save(folder / "recommender")

@@ -27,10 +27,13 @@ def trivial_lists(known: Dataset, task: Task, n: int, *, seed: int) -> dict[str,
     }
 
 
-def stage_lists(recommender: Recommender, task: Task, *, k: int) -> tuple[dict[str, IntArray], Trace]:
+def stage_lists(
+    recommender: Recommender, task: Task, *, k: int, ranker_alone: bool = False
+) -> tuple[dict[str, IntArray], Trace]:
     """The first k places after each stage, in the order of the way, from one run.
 
-    The members of a fusion come first, each alone.
+    The members of a fusion come first, each alone; with ``ranker_alone`` also the order that the
+    ranker gives to the retrieved candidates without their retrieval score.
     """
     parts = recommender.components
     lists: dict[str, IntArray] = {}
@@ -40,6 +43,9 @@ def stage_lists(recommender: Recommender, task: Task, *, k: int) -> tuple[dict[s
     method = recommender.recipe.stages.retrieve.method
     first = "fused" if method == "fusion" else f"retrieved ({method})"
     trace = recommender.run(task.queries, k=k)
+    alone = getattr(parts.ranker, "alone", None)
+    if ranker_alone and alone is not None:
+        lists["language model alone"] = alone(task.queries, trace.stages["retrieve"]).items[:, :k]
     for stage, candidates in trace.stages.items():
         lists[STAGE_NAMES.get(stage, first)] = candidates.items[:, :k]
     lists["+ explore"] = trace.slates.items
@@ -47,7 +53,13 @@ def stage_lists(recommender: Recommender, task: Task, *, k: int) -> tuple[dict[s
 
 
 def evaluate_recommender(
-    recommender: Recommender, task: Task, *, k: int = 10, baseline: str = "recent-popular", seed: int = 7
+    recommender: Recommender,
+    task: Task,
+    *,
+    k: int = 10,
+    baseline: str = "recent-popular",
+    seed: int = 7,
+    ranker_alone: bool = False,
 ) -> tuple[EvaluationTable, dict[str, IntArray], Trace]:
     """Every stage as it is added, beside the trivial rules, on the same users.
 
@@ -61,6 +73,8 @@ def evaluate_recommender(
         Places that count.
     baseline : str
         The rule that NDCG and recall are paired with.
+    ranker_alone : bool
+        Add the order of the ranker alone: it is asked even where its learned weight is 0.
 
     Returns
     -------
@@ -69,7 +83,7 @@ def evaluate_recommender(
     """
     known = recommender.dataset
     lists = trivial_lists(known, task, k, seed=seed)
-    own, trace = stage_lists(recommender, task, k=k)
+    own, trace = stage_lists(recommender, task, k=k, ranker_alone=ranker_alone)
     lists.update(own)
     vectors = item_vectors(known.catalogue.titles, known.catalogue.attributes, recommender.recipe.encoder)
     table = evaluate_lists(

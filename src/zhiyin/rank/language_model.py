@@ -117,11 +117,23 @@ class LanguageModelRanker:
         ------
         NotFittedError, ModelError
         """
+        return self._rank(queries, candidates, self.weight)
+
+    def alone(self, queries: Queries, candidates: Candidates) -> Candidates:
+        """The order by the language model's score alone, to measure what it says by itself.
+
+        Raises
+        ------
+        NotFittedError, ModelError
+        """
+        return self._rank(queries, candidates, 1.0)
+
+    def _rank(self, queries: Queries, candidates: Candidates, weight: float) -> Candidates:
         if self.titles_ is None:
             raise NotFittedError("LanguageModelRanker")
         raw = np.full(candidates.items.shape, np.nan, dtype=np.float32)
         late = np.zeros(candidates.items.shape, dtype=bool)
-        if self.weight == 0 or len(queries) == 0:
+        if weight == 0 or len(queries) == 0:
             return _with_features(candidates, raw, late)
         head = candidates.head(self.config.depth)
         scores = self._ask(self.scoring_, queries, head, budget=self.config.time_budget)
@@ -130,7 +142,7 @@ class LanguageModelRanker:
         unasked = np.isnan(scores).all(axis=1)
         late[unasked & present.any(axis=1)] = True
         first = standardise(head.scores.astype(np.float64), present)
-        mixed = (1 - self.weight) * first + self.weight * standardise(scores, present & ~np.isnan(scores))
+        mixed = (1 - weight) * first + weight * standardise(scores, present & ~np.isnan(scores))
         mixed = np.where(present, mixed, -np.inf)
         mixed[unasked] = -np.arange(mixed.shape[1])
         return _reorder(_with_features(candidates, raw, late), mixed)
