@@ -150,7 +150,8 @@ class Recipe(_Layered):
     """A recommender's configuration.
 
     ``candidates`` is how many items leave retrieval; ``language`` is that of the prompts;
-    ``refit`` fits the retrievers again on train and validation after the choices are made.
+    ``refit`` fits the retrievers again on train and validation after the choices are made;
+    ``event_weights`` turns an event's type into its strength (1 where it is not named).
     """
 
     name: str = "custom"
@@ -160,6 +161,7 @@ class Recipe(_Layered):
     language: str = Field(default="en", pattern="^(en|zh)$")
     encoder: str = "minilm-l6"
     refit: bool = True
+    event_weights: dict[str, float] = Field(default_factory=dict)
     stages: Stages = Stages()
 
 

@@ -53,12 +53,13 @@ def test_histories_are_ordered_and_unknown_users_are_empty():
     assert histories.times.tolist() == [1.0, 3.0, 2.0]
 
 
-def test_event_weights_become_values():
+def test_event_weights_become_strengths():
     dataset = Dataset.from_frames(
         frame(user_id=["a", "a"], item_id=["x", "y"], event=["view", "buy"]),
         event_weights={"view": 0.1, "buy": 1.0},
     )
-    assert dataset.events["value"].to_list() == [0.1, 1.0]
+    assert dataset.histories().values.tolist() == pytest.approx([0.1, 1.0])
+    assert dataset.events["value"].to_list() == [1.0, 1.0]
     assert dataset.event_types == ("buy", "view")
 
 

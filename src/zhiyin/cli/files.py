@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -47,6 +47,7 @@ def read_dataset(
     *,
     max_rejected: float = 0.1,
     rejected: Path | None = None,
+    event_weights: Mapping[str, float] | None = None,
 ) -> Dataset:
     """Read files (or bundled data) and report what was odd; rejected rows go to ``rejected``."""
     if events in BUNDLED and not Path(events).exists():
@@ -54,7 +55,13 @@ def read_dataset(
     else:
         mapping = _mapping(columns)
         dataset = Dataset.from_files(
-            events, items, users, columns=mapping, delimiter=delimiter, max_rejected=max_rejected
+            events,
+            items,
+            users,
+            columns=mapping,
+            delimiter=delimiter,
+            max_rejected=max_rejected,
+            event_weights=event_weights,
         )
     show_problems(dataset)
     if rejected is not None and dataset.report.n_rejected:

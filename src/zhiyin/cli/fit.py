@@ -46,6 +46,7 @@ def fit(
         delimiter,
         max_rejected=max_rejected,
         rejected=out / "rejected.jsonl",
+        event_weights=made.recipe.event_weights,
     )
     if dataset.has_times:
         made.fit(*cut_by_time(dataset, valid))

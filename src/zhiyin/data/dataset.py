@@ -31,9 +31,10 @@ class Dataset:
     """Who did what when.
 
     ``events`` is sorted by time and holds ``user`` and ``item`` (Int32 indices), ``timestamp``
-    (Float64 seconds), ``event`` (String), ``value`` (Float64 strength), ``quantity`` (Float64) and
-    ``session_id`` (String or null). ``cut`` is the moment the data speaks of: what is known is
-    older. ``users`` holds ``user_id`` and attribute columns, one row a user, by index.
+    (Float64 seconds), ``event`` (String), ``value`` (Float64), ``quantity`` (Float64) and
+    ``session_id`` (String or null). The strength of an event is its value times the entry of
+    ``event_weights`` for its type (1 where there is none). ``cut`` is the moment the data speaks
+    of: what is known is older. ``users`` holds ``user_id`` and attribute columns, one row a user, by index.
     ``event_types`` are those of the whole data: a part may hold fewer. ``has_times`` is False where
     the whole data had no timestamps or a single one, so that "recent" and "before" mean nothing.
     """
@@ -45,6 +46,7 @@ class Dataset:
     event_types: tuple[str, ...]
     report: ProblemReport = field(default_factory=ProblemReport)
     has_times: bool = True
+    event_weights: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
     def from_files(
@@ -142,11 +144,13 @@ class Dataset:
                 f" (for example {example!r}): kept, without a title"
             )
         people = _people(events, users)
-        full = _indexed(events, catalogue, people, event_weights)
+        full = _indexed(events, catalogue, people)
         types = tuple(sorted(full[Columns.EVENT].unique().to_list()))
         times = full[Columns.TIMESTAMP].to_numpy()  # sorted
         cut = float(np.nextafter(times[-1], np.inf))
-        return cls(catalogue, people, full, cut, types, report, has_times=bool(times[0] < times[-1]))
+        several = bool(times[0] < times[-1])
+        weights = _checked_weights(event_weights)
+        return cls(catalogue, people, full, cut, types, report, has_times=several, event_weights=weights)
 
     @property
     def n_users(self) -> int:
@@ -189,11 +193,12 @@ class Dataset:
         codes = ordered[Columns.EVENT].replace_strict(
             list(self.event_types), list(range(len(self.event_types))), return_dtype=pl.Int16
         )
+        weights = np.array([self.event_weights.get(kind, 1.0) for kind in self.event_types])
         return Ragged(
             np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
             ordered[Columns.ITEM].to_numpy().astype(np.int32),
             ordered[Columns.TIMESTAMP].to_numpy().astype(np.float64),
-            ordered[Columns.VALUE].to_numpy().astype(np.float32),
+            (ordered[Columns.VALUE].to_numpy() * weights[codes.to_numpy()]).astype(np.float32),
             codes.to_numpy().astype(np.int16),
         )
 
@@ -231,11 +236,13 @@ class Dataset:
 
     @cached_property
     def fingerprint(self) -> str:
-        """sha256 of items, users and events."""
+        """sha256 of items, users, events, their weights and the cut."""
         digest = hashlib.sha256(self.catalogue.fingerprint.encode())
         digest.update("\x1f".join(self.user_ids).encode("utf-8", "replace"))
         for name in (Columns.USER, Columns.ITEM, Columns.TIMESTAMP, Columns.VALUE):
             digest.update(self.events[name].to_numpy().tobytes())
+        digest.update("\x1f".join(self.events[Columns.EVENT]).encode("utf-8", "replace"))
+        digest.update(json.dumps([self.cut, sorted(self.event_weights.items())]).encode())
         return digest.hexdigest()
 
     def save(self, folder: Path) -> None:
@@ -250,6 +257,7 @@ class Dataset:
             "cut": self.cut,
             "event_types": self.event_types,
             "has_times": self.has_times,
+            "event_weights": dict(self.event_weights),
             "catalogue_version": self.catalogue.version,
         }
         write_text(folder / "dataset.json", json.dumps(facts, indent=1, ensure_ascii=False))
@@ -268,14 +276,16 @@ class Dataset:
         try:
             cut, version = float(facts["cut"]), int(facts["catalogue_version"])
             types, has_times = tuple(facts["event_types"]), bool(facts["has_times"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise _damaged(folder, "cut, event_types, has_times, catalogue_version", repr(error)) from error
+            weights = {str(kind): float(weight) for kind, weight in facts["event_weights"].items()}
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            wanted = "cut, event_types, has_times, event_weights, catalogue_version"
+            raise _damaged(folder, wanted, repr(error)) from error
         unknown = set(events[Columns.EVENT].unique()) - set(types)
         if unknown:
             raise _damaged(folder, f"event types {', '.join(types)}", f"events of {sorted(unknown)}")
         users = pl.read_parquet(folder / "users.parquet")
         catalogue = Catalogue.load(folder, version=version)
-        return cls(catalogue, users, events, cut, types, has_times=has_times)
+        return cls(catalogue, users, events, cut, types, has_times=has_times, event_weights=weights)
 
 
 def _damaged(folder: Path, expected: str, received: str) -> ArtifactError:
@@ -334,12 +344,14 @@ def _people(events: pl.DataFrame, users: pl.DataFrame | None) -> pl.DataFrame:
     return pl.concat([users, fresh], how="diagonal")
 
 
-def _indexed(
-    events: pl.DataFrame,
-    catalogue: Catalogue,
-    people: pl.DataFrame,
-    weights: Mapping[str, float] | None,
-) -> pl.DataFrame:
+def _checked_weights(weights: Mapping[str, float] | None) -> dict[str, float]:
+    checked = {} if weights is None else dict(weights)
+    if not np.isfinite(list(checked.values())).all():
+        raise InputError("An event weight is not finite", expected="finite numbers", received=str(checked))
+    return checked
+
+
+def _indexed(events: pl.DataFrame, catalogue: Catalogue, people: pl.DataFrame) -> pl.DataFrame:
     defaults = {
         Columns.TIMESTAMP: pl.lit(0.0, pl.Float64),
         Columns.EVENT: pl.lit("interaction", pl.String),
@@ -353,15 +365,6 @@ def _indexed(
         pl.col(Columns.VALUE).fill_null(1.0),
         pl.col(Columns.QUANTITY).fill_null(1.0),
     )
-    if weights is not None:
-        if not np.isfinite(list(weights.values())).all():
-            raise InputError(
-                "An event weight is not finite", expected="finite numbers", received=str(dict(weights))
-            )
-        strength = pl.col(Columns.EVENT).replace_strict(
-            list(weights), list(weights.values()), default=1.0, return_dtype=pl.Float64
-        )
-        full = full.with_columns((pl.col(Columns.VALUE) * strength).alias(Columns.VALUE))
     user_index = people.select(Columns.USER_ID).with_row_index(Columns.USER)
     item_index = catalogue.frame.select(Columns.ITEM_ID).with_row_index(Columns.ITEM)
     full = full.join(user_index, on=Columns.USER_ID, how="left", maintain_order="left")
