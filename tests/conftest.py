@@ -5,9 +5,19 @@ import os
 import pytest
 
 KEPT = {"ZHIYIN_CACHE", "ZHIYIN_DATA"}
+BACKENDS = pytest.StashKey[set]()
 
 
-def pytest_configure():
+def pytest_terminal_summary(terminalreporter, config):
+    ran = config.stash.get(BACKENDS, None)
+    if ran is not None:
+        terminalreporter.write_line(f"The store's suite ran on: {', '.join(sorted(ran))}")
+        if not any(name.startswith("postgresql") for name in ran):
+            terminalreporter.write_line("It did NOT run on PostgreSQL.", red=True)
+
+
+def pytest_configure(config):
+    config.backends = BACKENDS
     os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
     for name in [name for name in os.environ if name.startswith("ZHIYIN_") and name not in KEPT]:
         del os.environ[name]

@@ -8,7 +8,15 @@ import sys
 
 import pytest
 
-from zhiyin.artifacts import read_version, write_text, write_version
+from zhiyin.artifacts import (
+    KEPT_VERSIONS,
+    current_name,
+    point_to,
+    read_version,
+    version_names,
+    write_text,
+    write_version,
+)
 from zhiyin.errors import ArtifactError
 
 ABOUT = {"kind": "thing", "config": {"a": 1}, "dataset": "abc", "seed": 7}
@@ -16,8 +24,8 @@ ABOUT = {"kind": "thing", "config": {"a": 1}, "dataset": "abc", "seed": 7}
 
 def save(folder, text="hello"):
     with write_version(folder, **ABOUT) as draft:
-        (draft / "inner").mkdir()
-        (draft / "inner" / "data.txt").write_text(text)
+        (draft.path / "inner").mkdir()
+        (draft.path / "inner" / "data.txt").write_text(text)
 
 
 def test_round_trip_keeps_files_and_manifest(tmp_path):
@@ -31,19 +39,35 @@ def test_round_trip_keeps_files_and_manifest(tmp_path):
 def test_a_failing_writer_leaves_the_old_version(tmp_path):
     save(tmp_path / "run", "old")
     with pytest.raises(ZeroDivisionError), write_version(tmp_path / "run", **ABOUT) as draft:
-        (draft / "data.txt").write_text("new")
+        (draft.path / "data.txt").write_text("new")
         raise ZeroDivisionError
     version, _ = read_version(tmp_path / "run", kind="thing")
     assert (version / "inner" / "data.txt").read_text() == "old"
     assert len(list((tmp_path / "run" / "versions").iterdir())) == 1
 
 
-def test_only_two_versions_are_kept(tmp_path):
-    for text in "abcd":
+def test_only_some_versions_are_kept(tmp_path):
+    for text in "abcdefg":
         save(tmp_path / "run", text)
-    assert len(list((tmp_path / "run" / "versions").iterdir())) == 2
+    assert len(version_names(tmp_path / "run")) == KEPT_VERSIONS
     version, _ = read_version(tmp_path / "run", kind="thing")
-    assert (version / "inner" / "data.txt").read_text() == "d"
+    assert (version / "inner" / "data.txt").read_text() == "g"
+
+
+def test_a_version_may_wait_and_be_pointed_to(tmp_path):
+    save(tmp_path / "run", "a")
+    first = current_name(tmp_path / "run")
+    for text in "bcdefgh":
+        with write_version(tmp_path / "run", **ABOUT, current=False) as draft:
+            (draft.path / "data.txt").write_text(text)
+        assert current_name(tmp_path / "run") == first != draft.name
+    assert first in version_names(tmp_path / "run")  # the current one is never pruned
+    point_to(tmp_path / "run", draft.name)
+    version, _ = read_version(tmp_path / "run", kind="thing")
+    assert version.name == draft.name
+    assert read_version(tmp_path / "run", kind="thing", name=first)[0].name == first
+    with pytest.raises(ArtifactError, match="no version"):
+        point_to(tmp_path / "run", "absent")
 
 
 def test_saving_the_same_twice_is_one_version(tmp_path):
@@ -118,7 +142,7 @@ from zhiyin.artifacts import write_version
 from zhiyin.errors import ArtifactError
 try:
     with write_version({str(tmp_path / "run")!r}, kind="thing", config={{}}, dataset="", seed=1) as draft:
-        (draft / "big.bin").write_bytes(bytes(1 << 20))
+        (draft.path / "big.bin").write_bytes(bytes(1 << 20))
 except ArtifactError as error:
     print(error)
 """
@@ -142,7 +166,7 @@ def test_killed_half_way_the_old_version_stays(tmp_path):
 import os
 from zhiyin.artifacts import write_version
 with write_version({str(tmp_path / "run")!r}, kind="thing", config={{}}, dataset="", seed=1) as draft:
-    (draft / "half.bin").write_bytes(b"half")
+    (draft.path / "half.bin").write_bytes(b"half")
     os.kill(os.getpid(), 9)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)

@@ -24,11 +24,14 @@ if TYPE_CHECKING:
     from zhiyin.interest import match
     from zhiyin.lm import load_language_model, load_text_encoder
     from zhiyin.pipeline import Recommendations, Recommender, compare
+    from zhiyin.serve.client import AsyncClient, Client
 
 __version__ = metadata.version("zhiyin")
 
 _HOMES = {
+    "AsyncClient": "zhiyin.serve.client",
     "Catalogue": "zhiyin.data",
+    "Client": "zhiyin.serve.client",
     "Dataset": "zhiyin.data",
     "Recommendations": "zhiyin.pipeline",
     "Recommender": "zhiyin.pipeline",
@@ -46,7 +49,9 @@ _HOMES = {
 }
 
 __all__ = [
+    "AsyncClient",
     "Catalogue",
+    "Client",
     "Dataset",
     "Recommendations",
     "Recommender",

@@ -27,9 +27,13 @@ from zhiyin.errors import ArtifactError
 
 __all__ = [
     "FORMAT",
+    "Draft",
     "Manifest",
+    "current_name",
+    "point_to",
     "read_json",
     "read_version",
+    "version_names",
     "write_bytes",
     "write_frame",
     "write_text",
@@ -37,7 +41,7 @@ __all__ = [
 ]
 
 FORMAT = 1
-KEPT_VERSIONS = 2
+KEPT_VERSIONS = 4
 NAME_LENGTH = 16
 
 
@@ -52,6 +56,14 @@ class Manifest:
     files: Mapping[str, str]
     zhiyin: str
     format: int = FORMAT
+
+
+@dataclass
+class Draft:
+    """A version in the making."""
+
+    path: Path
+    name: str = ""
 
 
 def write_text(path: Path, text: str) -> None:
@@ -108,8 +120,8 @@ def write_frame(path: Path, frame: pl.DataFrame) -> None:
 
 @contextlib.contextmanager
 def write_version(
-    folder: Path, *, kind: str, config: Mapping[str, Any], dataset: str, seed: int
-) -> Iterator[Path]:
+    folder: Path, *, kind: str, config: Mapping[str, Any], dataset: str, seed: int, current: bool = True
+) -> Iterator[Draft]:
     """Fill a new version of ``folder``; it becomes the current one when the block ends well.
 
     Parameters
@@ -120,11 +132,13 @@ def write_version(
         What is saved, e.g. "recommender"; ``read_version`` checks it.
     config, dataset, seed
         The resolved config, the dataset's fingerprint and the seed that made it.
+    current : bool
+        Whether it becomes the current one; where there is none yet, it always does.
 
     Yields
     ------
-    Path
-        An empty folder to write into.
+    Draft
+        Its ``path`` is an empty folder to write into; its ``name`` is known when the block has ended.
 
     Raises
     ------
@@ -138,8 +152,9 @@ def write_version(
             raise NotADirectoryError(f"{folder} is a file")
         versions.mkdir(parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(dir=versions, prefix=".draft-"))
+        filled = Draft(draft)
         try:
-            yield draft
+            yield filled
             files = {str(path.relative_to(draft)): _sha256(path) for path in _files(draft)}
             manifest = {
                 "format": FORMAT,
@@ -158,14 +173,43 @@ def write_version(
             if not (versions / name).exists():
                 draft.chmod(0o755)
                 draft.rename(versions / name)
-            write_text(folder / "current", name + "\n")
+            filled.name = name
+            if current or not (folder / "current").exists():
+                point_to(folder, name)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
-        _prune(versions, keep=name)
+        _prune(folder, keep=name)
 
 
-def read_version(folder: Path, *, kind: str) -> tuple[Path, Manifest]:
-    """The current version of an artifact, checked file by file.
+def point_to(folder: Path, name: str) -> None:
+    """Make a version the current one.
+
+    Raises
+    ------
+    ArtifactError
+        When there is no such version.
+    """
+    if not (Path(folder) / "versions" / Path(name).name / "manifest.json").is_file():
+        raise ArtifactError(f"{folder} holds no version {name!r}", expected=", ".join(version_names(folder)))
+    write_text(Path(folder) / "current", name + "\n")
+
+
+def version_names(folder: Path) -> list[str]:
+    """The versions that a folder holds, oldest first."""
+    found = [path for path in (Path(folder) / "versions").glob("*") if not path.name.startswith(".")]
+    return [path.name for path in sorted(found, key=lambda path: path.stat().st_mtime)]
+
+
+def current_name(folder: Path) -> str | None:
+    """The name of the current version, None where there is none."""
+    try:
+        return (Path(folder) / "current").read_text(encoding="utf-8").strip()
+    except OSError:
+        return None
+
+
+def read_version(folder: Path, *, kind: str, name: str | None = None) -> tuple[Path, Manifest]:
+    """A version of an artifact, the current one by default, checked file by file.
 
     Raises
     ------
@@ -173,15 +217,14 @@ def read_version(folder: Path, *, kind: str) -> tuple[Path, Manifest]:
         Naming the folder, and the file that is missing, changed or of another format.
     """
     folder = Path(folder)
-    try:
-        name = (folder / "current").read_text(encoding="utf-8").strip()
-    except OSError as error:
+    name = current_name(folder) if name is None else name
+    if name is None:
         raise ArtifactError(
             f"{folder} holds no saved {kind}",
             expected=f"a folder written by save(), with a file {folder / 'current'}",
             received="no such folder" if not folder.exists() else "no pointer 'current'",
             hint="Check the path, or fit and save again.",
-        ) from error
+        )
     version = folder / "versions" / Path(name).name
     content = read_json(version / "manifest.json")
     try:
@@ -198,9 +241,9 @@ def read_version(folder: Path, *, kind: str) -> tuple[Path, Manifest]:
     wrong = _damage(version, manifest.files)
     if wrong is not None:
         raise ArtifactError(
-            f"{folder} is damaged: {wrong}",
+            f"{version} is damaged: {wrong}",
             expected="the files that save() wrote",
-            received=f"another content below {version}",
+            received="another content",
             hint="Restore the folder from a backup, or fit and save again.",
         )
     return version, manifest
@@ -243,8 +286,8 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _prune(versions: Path, *, keep: str) -> None:
-    old = [path for path in versions.iterdir() if path.name != keep and not path.name.startswith(".")]
-    old.sort(key=lambda path: path.stat().st_mtime, reverse=True)
-    for path in old[KEPT_VERSIONS - 1 :]:
-        shutil.rmtree(path, ignore_errors=True)
+def _prune(folder: Path, *, keep: str) -> None:
+    kept = {keep, current_name(folder)}
+    old = [name for name in version_names(folder) if name not in kept]
+    for name in old[: max(len(old) + len(kept) - KEPT_VERSIONS, 0)]:
+        shutil.rmtree(folder / "versions" / name, ignore_errors=True)

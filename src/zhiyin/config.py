@@ -26,6 +26,7 @@ from zhiyin.errors import ConfigError
 
 __all__ = [
     "Config",
+    "Layered",
     "Recipe",
     "Settings",
     "Stage",
@@ -33,7 +34,10 @@ __all__ = [
     "find_recipe",
     "load_recipe",
     "load_settings",
+    "environment",
+    "nested",
     "parse",
+    "read_toml",
     "recipe_names",
 ]
 
@@ -108,7 +112,9 @@ class Stages(Config):
     describe: Stage = Stage(method="template")
 
 
-class _Layered(BaseSettings):
+class Layered(BaseSettings):
+    """Base of what is merged from several layers; ``origins`` tells which one gave each value."""
+
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True
     )
@@ -137,7 +143,7 @@ class _Layered(BaseSettings):
         return parse(cls, {**values, "origins": origins}, where=where)
 
 
-class Settings(_Layered):
+class Settings(Layered):
     """Settings of the machine rather than of the recommender."""
 
     cache: Path = Path("~/.cache/zhiyin")
@@ -146,7 +152,7 @@ class Settings(_Layered):
     log_level: str = Field(default="warning", pattern="^(debug|info|warning|error)$")
 
 
-class Recipe(_Layered):
+class Recipe(Layered):
     """A recommender's configuration.
 
     ``candidates`` is how many items leave retrieval; ``language`` is that of the prompts;
@@ -164,10 +170,21 @@ class Recipe(_Layered):
     event_weights: dict[str, float] = Field(default_factory=dict)
     stages: Stages = Stages()
 
+    def changed(self, overrides: Mapping[str, Any]) -> Self:
+        """The same recipe with some values replaced, by nested or dotted keys.
+
+        Raises
+        ------
+        ConfigError
+            When a value is wrong.
+        """
+        layers = [("recipe", self.model_dump(mode="json")), ("command line", nested(overrides))]
+        return type(self).layered(layers, where=f"The recipe {self.name!r}")
+
 
 def load_settings(overrides: Mapping[str, Any] | None = None) -> Settings:
     """The machine's settings: overrides > ``ZHIYIN_*`` > default."""
-    return Settings.layered([_environment(Settings), ("command line", overrides or {})], where="Settings")
+    return Settings.layered([environment(Settings), ("command line", overrides or {})], where="Settings")
 
 
 def recipe_names() -> tuple[str, ...]:
@@ -194,6 +211,22 @@ def find_recipe(name: str) -> Path:
     )
 
 
+def read_toml(path: Path) -> dict[str, Any]:
+    """A TOML file's content.
+
+    Raises
+    ------
+    ConfigError
+        When it cannot be read or is no TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read", expected="a TOML file", received=str(error)) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not valid TOML", expected="TOML", received=str(error)) from error
+
+
 def load_recipe(name: str, overrides: Mapping[str, Any] | None = None) -> Recipe:
     """A recipe: overrides (nested or dotted keys) > ``ZHIYIN_*`` > its TOML > default.
 
@@ -204,11 +237,7 @@ def load_recipe(name: str, overrides: Mapping[str, Any] | None = None) -> Recipe
     (False, 'command line')
     """
     path = find_recipe(name)
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not valid TOML", expected="TOML", received=str(error)) from error
-    layers = [(path.name, content), _environment(Recipe), ("command line", _nested(overrides or {}))]
+    layers = [(path.name, read_toml(path)), environment(Recipe), ("command line", nested(overrides or {}))]
     return Recipe.layered(layers, where=f"The recipe {path}")
 
 
@@ -217,7 +246,8 @@ def _recipe_folder() -> Path:
     return packaged if packaged.is_dir() else Path(__file__).parents[2] / "recipes"
 
 
-def _environment(kind: type[BaseSettings]) -> tuple[str, dict[str, Any]]:
+def environment(kind: type[BaseSettings]) -> tuple[str, dict[str, Any]]:
+    """The layer of a kind's environment variables."""
     found = EnvSettingsSource(kind)()
     found.pop("origins", None)
     return "environment", found
@@ -225,12 +255,13 @@ def _environment(kind: type[BaseSettings]) -> tuple[str, dict[str, Any]]:
 
 def unknown_variables() -> tuple[str, ...]:
     """``ZHIYIN_*`` variables that no setting reads: likely typing errors."""
-    fields = {*Settings.model_fields, *Recipe.model_fields}
+    fields = {*Settings.model_fields, *Recipe.model_fields, "serve", "worker"}
     found = (name for name in os.environ if name.startswith(PREFIX))
     return tuple(name for name in found if name[len(PREFIX) :].lower().split("__")[0] not in fields)
 
 
-def _nested(flat: Mapping[str, Any]) -> dict[str, Any]:
+def nested(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested values from dotted keys."""
     values: dict[str, Any] = {}
     for key, value in flat.items():
         here = values

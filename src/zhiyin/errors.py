@@ -7,6 +7,8 @@ ZhiyinError
 ├── DataError           a file or a table cannot be used; carries ``problems``
 │   └── RejectedRowsError   too many rows of a file cannot be used; carries ``report`` (data room)
 ├── ArtifactError       a saved folder is missing, damaged, too new, or cannot be written
+├── StoreError          the store cannot be opened, read or written
+├── ServerError         a zhiyin server refused a request, or did not answer
 ├── ModelError          a language model or encoder cannot be found, read or run
 └── MissingExtraError   an optional library is not installed
 """
@@ -23,6 +25,8 @@ __all__ = [
     "MissingExtraError",
     "ModelError",
     "NotFittedError",
+    "ServerError",
+    "StoreError",
     "ZhiyinError",
 ]
 
@@ -112,6 +116,14 @@ class DataError(ZhiyinError, ValueError):
 
 class ArtifactError(ZhiyinError, OSError):
     """A saved folder is missing, damaged, too new, or cannot be written."""
+
+
+class StoreError(ZhiyinError, RuntimeError):
+    """The store cannot be opened, read or written."""
+
+
+class ServerError(ZhiyinError, RuntimeError):
+    """A zhiyin server refused a request, or did not answer in time."""
 
 
 class ModelError(ZhiyinError, RuntimeError):

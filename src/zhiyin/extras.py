@@ -19,6 +19,12 @@ EXTRAS: dict[str, str] = {
     "safetensors": "lm",
     "jinja2": "report",
     "plotly": "report",
+    "alembic": "serve",
+    "fastapi": "serve",
+    "granian": "serve",
+    "httpx2": "serve",
+    "prometheus_client": "serve",
+    "psycopg": "postgres",
 }
 
 

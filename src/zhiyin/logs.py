@@ -12,15 +12,22 @@ import structlog
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-__all__ = ["configure", "get_logger", "progress", "quiet"]
+__all__ = ["configure", "current_level", "get_logger", "progress", "quiet"]
 
 T = TypeVar("T")
 _shown = False
+_level = "warning"
+
+
+def current_level() -> str:
+    """The level that was configured last."""
+    return _level
 
 
 def configure(*, level: str = "warning", as_json: bool = False, bars: bool = True) -> None:
     """Set the level ("debug" to "error"), JSON or readable lines, and whether bars are drawn."""
-    global _shown
+    global _shown, _level
+    _level = level
     _shown = bars and sys.stderr.isatty()
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer()
@@ -35,7 +42,7 @@ def configure(*, level: str = "warning", as_json: bool = False, bars: bool = Tru
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),  # as it is when a line is written
         cache_logger_on_first_use=False,
     )
 

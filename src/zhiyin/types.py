@@ -127,7 +127,14 @@ class Ragged:
         """Strength of users and items, float32 [U, n_items]; items beyond ``n_items`` are left out.
 
         An item that occurs several times keeps its largest value; values <= 0 are no interest.
+        Worked out once for each ``n_items``: several retrievers read the same histories.
         """
+        made: dict[int, sparse.csr_array] = self.__dict__.setdefault("_matrices", {})
+        if n_items not in made:
+            made[n_items] = self._matrix(n_items)
+        return made[n_items]
+
+    def _matrix(self, n_items: int) -> sparse.csr_array:
         known = (self.items >= 0) & (self.items < n_items) & (self.values > 0)
         rows, items, weights = self.rows[known], self.items[known], self.values[known]
         order = np.lexsort((weights, items, rows))
@@ -270,7 +277,12 @@ class Slates:
 
 @dataclass(frozen=True, eq=False)
 class Decision:
-    """One slate as the store keeps it and learning reads it."""
+    """One slate as the store keeps it and learning reads it.
+
+    ``pool`` int32 [n]: the candidates that could have been shown, in their order; ``items`` int32
+    [k] without empty places; ``conditional`` and ``marginal`` float64 [k] as in ``Slates``;
+    ``features`` float32 [k, d] of what was shown.
+    """
 
     id: str
     time: float
@@ -280,6 +292,7 @@ class Decision:
     pool: IntArray
     items: IntArray
     conditional: FloatArray
+    marginal: FloatArray
     features: ScoreArray
 
 

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zhiyin.diversify import METHODS, rerank
+from zhiyin.diversify.selection import select
 from zhiyin.errors import InputError
 from zhiyin.evaluate import diversity as measures
 
@@ -25,6 +26,27 @@ def clusters(seed=0, groups=4, each=5, d=8):
 
 def unit(vectors):
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+@given(st.integers(0, 10_000), st.floats(0.05, 1.0), st.integers(1, 12))
+@settings(max_examples=60, deadline=None)
+def test_many_lists_at_once_are_as_each_by_pyversity(seed, diversity, k):
+    rng = np.random.default_rng(seed)
+    vectors = rng.normal(size=(5, 9, 6)).astype(np.float32)
+    relevance = rng.random((5, 9))
+    relevance[rng.random((5, 9)) < 0.2] = np.nan
+    together = rerank(vectors, relevance, k, method="mmr", diversity=diversity)
+    for row in range(5):
+        places = np.flatnonzero(~np.isnan(relevance[row]))
+        places = places[np.argsort(-relevance[row, places], kind="stable")]
+        wanted = min(k, len(places))
+        found = places[:0]
+        if wanted:
+            own = relevance[row, places]
+            scaled = (own - own.min()) / max(own.max() - own.min(), 1e-12)
+            chosen = select(vectors[row, places], scaled, wanted, method="mmr", diversity=diversity, pins=0)
+            found = places[chosen]
+        assert together[row].tolist() == [*found.tolist(), *[-1] * (k - wanted)]
 
 
 def greedy(gain, n, k):

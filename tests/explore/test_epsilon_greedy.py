@@ -274,6 +274,7 @@ def test_update_learns_nothing_but_checks():
         pool=np.arange(3, dtype=np.int32),
         items=np.arange(2, dtype=np.int32),
         conditional=np.ones(2),
+        marginal=np.ones(2),
         features=np.zeros((2, 1), np.float32),
     )
     assert policy.update([decision], np.array([1.0])) is policy

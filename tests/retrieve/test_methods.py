@@ -2,14 +2,15 @@
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 from zhiyin.errors import InputError
-from zhiyin.retrieve import make_retriever, top_n
+from zhiyin.retrieve import ScoringRetriever, make_retriever, top_n
 from zhiyin.retrieve.pooling import pool_lists
 from zhiyin.retrieve.weights import learn_weights
 from zhiyin.testing import small_split
 from zhiyin.testing.data import queries_for
-from zhiyin.types import Candidates, Ragged
+from zhiyin.types import Candidates, Queries, Ragged
 
 TRAIN = small_split().train
 QUERIES = queries_for(["u0", "u1", "u5"])
@@ -26,6 +27,39 @@ def test_recent_popular_counts_the_window():
     expected = np.bincount(recent["item"], minlength=TRAIN.n_items)
     assert np.floor(scores).tolist() == expected.tolist()
     assert 0 < len(recent) < TRAIN.n_events
+
+
+def masked_queries(allowed=None, exclude_seen=True):
+    histories = Ragged.from_lists([[3, 1, 3], [], list(range(TRAIN.n_items)), [7]])
+    keys = np.arange(4, dtype=np.uint64)
+    times = np.array([0.0, TRAIN.cut, TRAIN.cut, 4e9])
+    return Queries((None,) * 4, histories, keys, times=times, allowed=allowed, exclude_seen=exclude_seen)
+
+
+@pytest.mark.parametrize("name", ["popular", "recent-popular", "item-knn"])
+@pytest.mark.parametrize("exclude_seen", [True, False])
+@pytest.mark.parametrize("masks", ["none", "one", "each"])
+def test_short_cuts_find_what_all_scores_would(name, exclude_seen, masks):
+    rng = np.random.default_rng(3)
+    shape = {"none": None, "one": (TRAIN.n_items,), "each": (4, TRAIN.n_items)}[masks]
+    queries = masked_queries(None if shape is None else rng.random(shape) < 0.5, exclude_seen)
+    retriever = make_retriever(name).fit(TRAIN)
+    for n in (1, 5, TRAIN.n_items + 3):
+        found = retriever.retrieve(queries, n)
+        plain = ScoringRetriever._best(retriever, queries, n)
+        assert found.items.tolist() == plain.items.tolist()
+        assert found.scores.tolist() == plain.scores.tolist()
+
+
+def test_als_solves_users_as_the_library_does():
+    from implicit.cpu.als import AlternatingLeastSquares
+
+    als = make_retriever("als", factors=8, regularisation=0.7, confidence=2.0).fit(TRAIN)
+    theirs = AlternatingLeastSquares(factors=8, regularization=0.7, alpha=2.0)
+    theirs.item_factors = als.item_factors_
+    some = TRAIN.matrix[:20]
+    expected = theirs.recalculate_user(np.arange(20), sparse.csr_matrix(some))
+    assert als.solve(some) == pytest.approx(expected, abs=1e-4)
 
 
 @pytest.mark.parametrize("similarity", ["cosine", "jaccard"])

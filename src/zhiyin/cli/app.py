@@ -16,6 +16,8 @@ from zhiyin.cli.evaluate import evaluate
 from zhiyin.cli.fit import fit
 from zhiyin.cli.output import show_error
 from zhiyin.cli.recommend import recommend
+from zhiyin.cli.refit import refit, rollback
+from zhiyin.cli.serve import serve
 from zhiyin.config import load_settings
 from zhiyin.errors import ZhiyinError
 from zhiyin.logs import configure
@@ -32,7 +34,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (demo, fit, recommend, describe, evaluate, doctor):
+for command in (demo, fit, recommend, describe, evaluate, serve, refit, rollback, doctor):
     app.command()(command)
 
 

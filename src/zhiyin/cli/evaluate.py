@@ -37,9 +37,7 @@ def evaluate(
 ) -> None:
     """Split by time, fit, and measure every stage beside the trivial rules."""
     made = Recommender.from_recipe(recipe, overrides_of(settings))
-    dataset = read_dataset(
-        events, items, users, columns, delimiter, event_weights=made.recipe.event_weights
-    )
+    dataset = read_dataset(events, items, users, columns, delimiter, event_weights=made.recipe.event_weights)
     split = split_by_time(dataset, valid=valid, test=test)
     made.fit(split.train, split.valid)
     task = split.task("test")

@@ -139,6 +139,22 @@ class Catalogue:
         joined = pl.concat([self.frame, Catalogue.from_frame(fresh).frame], how="diagonal")
         return Catalogue.from_frame(joined, version=self.version + 1)
 
+    def updated(self, frame: pl.DataFrame) -> Catalogue:
+        """A new version where the rows of ``frame`` replace those of the same id; others are appended.
+
+        Examples
+        --------
+        >>> old = Catalogue.from_frame(pl.DataFrame({"item_id": ["a", "b"], "title": ["CUP", "MUG"]}))
+        >>> old.updated(pl.DataFrame({"item_id": ["c", "a"], "title": ["POT", "TEA CUP"]})).titles
+        ('TEA CUP', 'MUG', 'POT')
+        """
+        new = Catalogue.from_frame(frame).frame
+        both = pl.concat([self.frame, new], how="diagonal")
+        order = both.select(Columns.ITEM_ID).unique(keep="first", maintain_order=True)
+        last = both.unique(Columns.ITEM_ID, keep="last")
+        joined = order.join(last, on=Columns.ITEM_ID, how="left", maintain_order="left")
+        return Catalogue.from_frame(joined, version=self.version + 1)
+
     @cached_property
     def fingerprint(self) -> str:
         """sha256 of the content."""

@@ -83,6 +83,22 @@ class EmbeddingDiversifier:
         self.vectors_ = table
         return self
 
+    def with_vectors(self, items: npt.NDArray[np.int32], vectors: npt.ArrayLike) -> Self:
+        """A snapshot with new vectors for some items; the table grows where they lie behind its end.
+
+        Parameters
+        ----------
+        items : int32 [c]
+        vectors : float [c, d]
+        """
+        if self.vectors_ is None:
+            raise NotFittedError(type(self).__name__)
+        size = max(len(self.vectors_), int(items.max(initial=-1)) + 1)
+        table = np.zeros((size, self.vectors_.shape[1]), dtype=np.float32)
+        table[: len(self.vectors_)] = self.vectors_
+        table[items] = vectors
+        return type(self)(**self.config.model_dump()).fit(table)
+
     def reorder(self, queries: Queries, candidates: Candidates) -> Candidates:
         """Reorder each row; the same items, each once, -1 pads on the right.
 

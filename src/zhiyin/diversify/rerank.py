@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from zhiyin.diversify.mmr import LONGEST, mmr_orders
 from zhiyin.diversify.selection import METHODS, select
 from zhiyin.errors import InputError
 from zhiyin.types import BoolArray, FloatArray
@@ -88,6 +89,9 @@ def rerank(
     if np.isposinf(lists[present]).any():
         raise InputError("relevance is infinite", expected="finite numbers, NaN or -inf for absent items")
     pins = _pins(pinned, present)
+    if method == "mmr" and n <= LONGEST and not (pins >= 0).any():
+        chosen = _together(space, lists, present, k, diversity)
+        return chosen[0] if scores.ndim == 1 else chosen
     chosen = np.full((users, k), -1, dtype=np.int64)
     for row in range(users):
         order = _one(space[row], lists[row], present[row], pins[row], k, method, diversity)
@@ -141,6 +145,19 @@ def _one(
         picked = pool[chosen]
         rest = np.concatenate([picked, rest[~np.isin(rest, picked)]])
     return np.concatenate([front, rest[:wanted]])
+
+
+def _together(
+    vectors: npt.NDArray[np.float32], relevance: FloatArray, present: BoolArray, k: int, diversity: float
+) -> Places:
+    """All lists at once, by the method that can."""
+    if diversity > 0.0 and not np.isfinite(vectors[present]).all():
+        raise InputError("A vector is not finite", hint="Give absent items the relevance NaN.")
+    low = np.where(present, relevance, np.inf).min(axis=1, initial=np.inf, keepdims=True)
+    high = np.where(present, relevance, -np.inf).max(axis=1, initial=-np.inf, keepdims=True)
+    spread = np.where(high > low, high - low, 1.0)
+    scaled = np.where(present, relevance - np.where(np.isfinite(low), low, 0.0), 0.0) / spread
+    return mmr_orders(vectors, scaled, present, k, diversity=diversity)
 
 
 def _unit(relevance: FloatArray) -> FloatArray:

@@ -6,7 +6,7 @@ from zhiyin.interest.describe import describe
 from zhiyin.interest.evidence import Background, Evidence, EvidenceLine, gather_evidence
 from zhiyin.interest.match import match
 from zhiyin.interest.records import Claim, Description
-from zhiyin.interest.vectors import encode_texts, item_vectors
+from zhiyin.interest.vectors import encode_texts, item_cards, item_vectors
 from zhiyin.interest.verify import check_sentence, verified_claims
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "describe",
     "encode_texts",
     "gather_evidence",
+    "item_cards",
     "item_vectors",
     "match",
     "verified_claims",

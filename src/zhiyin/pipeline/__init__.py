@@ -4,7 +4,24 @@ from __future__ import annotations
 
 from zhiyin.pipeline.comparison import compare
 from zhiyin.pipeline.evaluation import evaluate_recommender
+from zhiyin.pipeline.filters import Filters
+from zhiyin.pipeline.live import Ask, LiveRecommender
 from zhiyin.pipeline.recommendations import Recommendations
 from zhiyin.pipeline.recommender import Recommender
+from zhiyin.pipeline.refitting import RefitReport, dataset_of, refit, roll_back
+from zhiyin.pipeline.stages import Trace
 
-__all__ = ["Recommendations", "Recommender", "compare", "evaluate_recommender"]
+__all__ = [
+    "Ask",
+    "Filters",
+    "LiveRecommender",
+    "Recommendations",
+    "Recommender",
+    "RefitReport",
+    "Trace",
+    "compare",
+    "dataset_of",
+    "evaluate_recommender",
+    "refit",
+    "roll_back",
+]

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from zhiyin.config import Recipe, Stage
-from zhiyin.data import Dataset, Task, held_out_task
+from zhiyin.data import Catalogue, Dataset, Task, held_out_task
+from zhiyin.diversify import EmbeddingDiversifier
 from zhiyin.draws import generator
 from zhiyin.explore import make_policy
-from zhiyin.interest import item_vectors
+from zhiyin.interest import encode_texts, item_cards, item_vectors
 from zhiyin.logs import get_logger
 from zhiyin.pipeline.stages import Components, fill
 from zhiyin.registry import resolve
-from zhiyin.retrieve import make_retriever
-from zhiyin.types import Candidates, Diversifier, Policy, Ranker, RankingExamples, Retriever
+from zhiyin.retrieve import make_retriever, updated_component
+from zhiyin.types import Candidates, Diversifier, IntArray, Policy, Ranker, RankingExamples, Retriever
 
-__all__ = ["fit_components", "policy_of", "ranking_examples"]
+__all__ = ["fit_components", "policy_of", "ranking_examples", "update_components"]
 
 log = get_logger("pipeline")
 FALLBACK = Stage(method="recent-popular")
@@ -45,6 +48,23 @@ def fit_components(recipe: Recipe, train: Dataset, valid: Dataset | None) -> Com
         retriever=retriever,
         ranker=ranker,
         diversifier=_diversifier(recipe, known),
+    )
+
+
+def update_components(
+    parts: Components, catalogue: Catalogue, changed: IntArray, *, encoder: str
+) -> Components:
+    """Snapshots of the stages for a changed catalogue; what learns from behaviour stays as it is."""
+    diversifier = parts.diversifier
+    if isinstance(diversifier, EmbeddingDiversifier) and len(changed):
+        vectors = encode_texts(item_cards(catalogue, changed), encoder)
+        diversifier = diversifier.with_vectors(changed, vectors)
+    retriever = parts.retriever
+    return replace(
+        parts,
+        fallback=updated_component(parts.fallback, catalogue, changed),
+        retriever=None if retriever is None else updated_component(retriever, catalogue, changed),
+        diversifier=diversifier,
     )
 
 
@@ -117,6 +137,6 @@ def _diversifier(recipe: Recipe, known: Dataset) -> Diversifier | None:
     stage = recipe.stages.diversify
     if not stage.active:
         return None
-    vectors = item_vectors(known.catalogue.titles, known.catalogue.attributes, recipe.encoder)
+    vectors = item_vectors(known.catalogue, recipe.encoder)
     diversifier: Diversifier = resolve("diversifier", stage.method)(**stage.params).fit(vectors)
     return diversifier

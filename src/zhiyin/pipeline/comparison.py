@@ -59,7 +59,7 @@ def compare(
         else:
             lists[name] = read_lists(Path(entry), task, split, k)
     catalogue = known.catalogue
-    vectors = item_vectors(catalogue.titles, catalogue.attributes, encoder)
+    vectors = item_vectors(catalogue, encoder)
     return evaluate_lists(
         lists,
         task.relevant,

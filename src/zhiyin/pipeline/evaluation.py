@@ -85,7 +85,7 @@ def evaluate_recommender(
     lists = trivial_lists(known, task, k, seed=seed)
     own, trace = stage_lists(recommender, task, k=k, ranker_alone=ranker_alone)
     lists.update(own)
-    vectors = item_vectors(known.catalogue.titles, known.catalogue.attributes, recommender.recipe.encoder)
+    vectors = item_vectors(known.catalogue, recommender.recipe.encoder)
     table = evaluate_lists(
         lists,
         task.relevant,

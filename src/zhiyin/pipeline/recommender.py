@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,16 +14,16 @@ import numpy.typing as npt
 
 from zhiyin.artifacts import read_version, write_version
 from zhiyin.config import Recipe, load_recipe, parse
-from zhiyin.data import Dataset
+from zhiyin.data import Catalogue, Dataset
 from zhiyin.errors import InputError, NotFittedError
 from zhiyin.interest import Background, Description, describe, gather_evidence
 from zhiyin.lm import load_language_model
-from zhiyin.pipeline.building import fit_components
+from zhiyin.pipeline.building import fit_components, update_components
 from zhiyin.pipeline.explain import Explanation, explain_items
 from zhiyin.pipeline.recommendations import Recommendations
 from zhiyin.pipeline.saving import load_components, save_components
 from zhiyin.pipeline.stages import Components, Trace, run_stages
-from zhiyin.types import BoolArray, LanguageModel, Queries
+from zhiyin.types import BoolArray, IntArray, LanguageModel, Queries, Ragged
 
 __all__ = ["Recommender"]
 
@@ -134,10 +135,7 @@ class Recommender:
         trace = self.run(queries, k=k)
         why: tuple[tuple[str, ...], ...] = ()
         if reasons:
-            why = tuple(
-                tuple(one.reason for one in self._explain(queries.take([row]), trace.slates.items[row]))
-                for row in range(len(queries))
-            )
+            why = self.reasons(queries, trace.slates.items)
         return Recommendations(
             queries.users, trace.slates, self.dataset.catalogue, why, trace.notes, trace.milliseconds
         )
@@ -173,6 +171,13 @@ class Recommender:
         n = max(self.recipe.candidates, k)
         return run_stages(self.components, queries, n=n, k=k, seed=self.recipe.seed)
 
+    def reasons(self, queries: Queries, items: IntArray) -> tuple[tuple[str, ...], ...]:
+        """Why each shown item [U, k] is there, one tuple a user; "" where no reason passes its test."""
+        return tuple(
+            tuple(one.reason for one in self._explain(queries.take([row]), items[row]))
+            for row in range(len(queries))
+        )
+
     def explain(self, user: str | None, item: str, *, text: str | None = None) -> Explanation:
         """Why an item stands where it does for a user.
 
@@ -186,18 +191,56 @@ class Recommender:
             raise InputError(f"No item has the id {item!r}", expected="an id of the catalogue", received=item)
         return self._explain(self.queries([user], text=text), index)[0]
 
-    def describe(self, user: str) -> Description:
-        """A user in words, every claim with the items behind it; empty for an unknown user."""
+    def describe(self, user: str, *, history: Ragged | None = None, now: float | None = None) -> Description:
+        """A user in words, every claim with the items behind it; empty for an unknown user.
+
+        Parameters
+        ----------
+        user : str
+        history : Ragged
+            One row, where more is known of the user than the recommender was fitted on.
+        now : float
+            Seconds; default: the end of what the recommender was fitted on.
+        """
         dataset = self.dataset
         with self._lock:
             if self._background is None:
                 self._background = Background(dataset.catalogue)
-        history = dataset.histories(dataset.index_of_users([user]))
-        evidence = gather_evidence(history, self._background, user=user, now=dataset.cut)
+        if history is None:
+            history = dataset.histories(dataset.index_of_users([user]))
+        moment = dataset.cut if now is None else now
+        evidence = gather_evidence(history, self._background, user=user, now=moment)
         return describe(evidence, language=self.recipe.language, model=self._writer())
 
-    def save(self, folder: str | Path) -> None:
-        """Write everything into a folder; the folder is whole or as before.
+    def with_catalogue(self, catalogue: Catalogue, changed: IntArray) -> Self:
+        """A snapshot that knows a newer catalogue; nothing is fitted again.
+
+        Parameters
+        ----------
+        catalogue : Catalogue
+            The known items at the same indices, and perhaps more behind them.
+        changed : int32 [c]
+            Indices of items that are new or read differently.
+        """
+        snapshot = type(self)(self.recipe)
+        snapshot._parts = update_components(self.components, catalogue, changed, encoder=self.recipe.encoder)
+        snapshot._know(replace(self.dataset, catalogue=catalogue))
+        snapshot._model = self._model
+        return snapshot
+
+    def save(self, folder: str | Path, *, current: bool = True) -> str:
+        """Write everything into a folder as a new version; the folder is whole or as before.
+
+        Parameters
+        ----------
+        folder : str or Path
+        current : bool
+            Whether the new version becomes the one that ``load`` reads.
+
+        Returns
+        -------
+        str
+            The version's name.
 
         Raises
         ------
@@ -211,23 +254,25 @@ class Recommender:
             config=recipe,
             dataset=self.dataset.fingerprint,
             seed=self.recipe.seed,
+            current=current,
         ) as draft:
-            self.dataset.save(draft)
-            save_components(self.components, draft)
+            self.dataset.save(draft.path)
+            save_components(self.components, draft.path)
+        return draft.name
 
     @classmethod
-    def load(cls, folder: str | Path) -> Self:
-        """Read what ``save`` wrote.
+    def load(cls, folder: str | Path, *, version: str | None = None) -> Self:
+        """Read what ``save`` wrote; the current version unless another one is named.
 
         Raises
         ------
         ArtifactError
             When the folder is missing or damaged; the file is named.
         """
-        version, manifest = read_version(Path(folder), kind="recommender")
+        path, manifest = read_version(Path(folder), kind="recommender", name=version)
         recommender = cls(parse(Recipe, manifest.config, where=f"The manifest of {folder}"))
-        recommender._parts = load_components(recommender.recipe, version)
-        recommender._know(Dataset.load(version))
+        recommender._parts = load_components(recommender.recipe, path)
+        recommender._know(Dataset.load(path))
         return recommender
 
     def _know(self, dataset: Dataset) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zhiyin.retrieve.base import ScoringRetriever, make_retriever
+from zhiyin.retrieve.base import ScoringRetriever, make_retriever, updated_component
 from zhiyin.retrieve.selection import top_n
 
-__all__ = ["ScoringRetriever", "make_retriever", "top_n"]
+__all__ = ["ScoringRetriever", "make_retriever", "top_n", "updated_component"]

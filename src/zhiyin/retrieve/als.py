@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from functools import cached_property
 
 import numpy as np
 from pydantic import Field
@@ -38,41 +38,55 @@ class ALSRetriever(ScoringRetriever):
     config: Config
 
     def _learn(self, train: Dataset) -> None:
-        model = self._model()
-        # The item factors are what stays; users are solved again at every request.
-        with threadpool_limits(1, "blas"):
-            model.fit(_plain(train.matrix), show_progress=False)
-        self.item_factors_: ScoreArray = np.asarray(model.item_factors, dtype=np.float32)
-
-    def _model(self) -> Any:
         from implicit.cpu.als import AlternatingLeastSquares
 
+        # The item factors are what stays; users are solved again at every request.
         with threadpool_limits(1, "blas"):
-            return AlternatingLeastSquares(
+            model = AlternatingLeastSquares(
                 factors=self.config.factors,
                 regularization=self.config.regularisation,
                 alpha=self.config.confidence,
                 iterations=self.config.epochs,
                 random_state=self.config.seed,
             )
+            # ``implicit`` tells matrices by the older class.
+            model.fit(sparse.csr_matrix(train.matrix), show_progress=False)
+        self.__dict__.pop("gram_", None)
+        self.item_factors_: ScoreArray = np.asarray(model.item_factors, dtype=np.float32)
 
     def _scores(self, queries: Queries) -> ScoreArray:
         history = queries.histories.matrix(len(self.item_factors_))
-        model = self._model()
-        model.item_factors = self.item_factors_
-        with threadpool_limits(1, "blas"):
-            users = model.recalculate_user(np.arange(len(queries)), _plain(history))
-            scores: ScoreArray = np.asarray(users @ self.item_factors_.T, dtype=np.float32)
+        scores: ScoreArray = self.solve(history) @ self.item_factors_.T
         scores[np.diff(history.indptr) == 0] = -np.inf
         return scores
+
+    def solve(self, history: sparse.csr_array) -> ScoreArray:
+        """Factors of users from what they took, float32 [U, factors] (eq. 4 of the paper).
+
+        x_u = (Y'Y + Y_u' (C_u - I) Y_u + lambda I)^-1 Y_u' c_u with c = alpha * strength, over the
+        items of the history only: microseconds a user, no library threads to wake.
+        """
+        users = np.zeros((history.shape[0], self.config.factors), dtype=np.float32)
+        starts, alpha = history.indptr, self.config.confidence
+        for row in range(len(users)):
+            part = slice(starts[row], starts[row + 1])
+            if part.start == part.stop:
+                continue
+            taken = self.item_factors_[history.indices[part]]
+            trust = alpha * history.data[part]
+            system = self.gram_ + (taken * (trust - 1)[:, None]).T @ taken
+            users[row] = np.linalg.solve(system, trust @ taken)
+        return users
+
+    @cached_property
+    def gram_(self) -> ScoreArray:
+        """Y'Y + lambda I, float32 [factors, factors]."""
+        diagonal = self.config.regularisation * np.eye(self.config.factors, dtype=np.float32)
+        gram: ScoreArray = self.item_factors_.T @ self.item_factors_ + diagonal
+        return gram
 
     def _state(self) -> Mapping[str, Array]:
         return {"item_factors": self.item_factors_}
 
     def _restore(self, state: Mapping[str, Array]) -> None:
         self.item_factors_ = state["item_factors"]
-
-
-def _plain(matrix: sparse.csr_array) -> sparse.csr_matrix:
-    # ``implicit`` tells matrices by the older class.
-    return sparse.csr_matrix(matrix)

@@ -5,6 +5,7 @@ It knows no method: a method gives a score to every item (``-inf``: no opinion).
 
 from __future__ import annotations
 
+import copy
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -17,13 +18,13 @@ from safetensors.numpy import save as to_safetensors
 
 from zhiyin.artifacts import read_json, write_bytes, write_text
 from zhiyin.config import Config, parse
-from zhiyin.data import Dataset
+from zhiyin.data import Catalogue, Dataset
 from zhiyin.errors import NotFittedError
 from zhiyin.registry import resolve
 from zhiyin.retrieve.selection import hide, top_n
-from zhiyin.types import Array, Candidates, FloatArray, Queries, Retriever, ScoreArray
+from zhiyin.types import Array, Candidates, FloatArray, IntArray, Queries, Retriever, ScoreArray
 
-__all__ = ["ScoringRetriever", "make_retriever"]
+__all__ = ["ScoringRetriever", "make_retriever", "updated_component"]
 
 CHUNK_BYTES = 64 << 20
 
@@ -101,6 +102,31 @@ class ScoringRetriever(ABC):
             np.concatenate([part.scores for part in parts]),
         )
 
+    def with_catalogue(self, catalogue: Catalogue, changed: IntArray) -> Self:
+        """A snapshot for a catalogue that has grown or whose texts have changed.
+
+        Parameters
+        ----------
+        catalogue : Catalogue
+            The items it was fitted on, at the same indices, and perhaps more behind them.
+        changed : int32 [c]
+            Indices of items that are new or read differently.
+
+        Returns
+        -------
+        Self
+            A new component; a method that learns from behaviour alone does not know the new items.
+        """
+        if self.n_items_ is None:
+            raise NotFittedError(type(self).__name__)
+        snapshot = copy.copy(self)
+        snapshot._extend(catalogue, changed)
+        snapshot.available_from_ = catalogue.available_from[: snapshot.n_items_]
+        return snapshot
+
+    def _extend(self, catalogue: Catalogue, changed: IntArray) -> None:  # noqa: B027
+        """Take new items in and raise ``n_items_``; methods that know items by behaviour do nothing."""
+
     def scores(self, queries: Queries) -> ScoreArray:
         """Scores of all items before anything is hidden, float32 [U, n_items]."""
         if self.n_items_ is None:
@@ -137,6 +163,14 @@ class ScoringRetriever(ABC):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({json.dumps(self.config.model_dump(mode='json'))[1:-1]})"
+
+
+def updated_component(
+    retriever: Retriever[Dataset], catalogue: Catalogue, changed: IntArray
+) -> Retriever[Dataset]:
+    """A snapshot for a changed catalogue; other people's retrievers may not offer one and stay."""
+    update = getattr(retriever, "with_catalogue", None)
+    return retriever if update is None else update(catalogue, changed)
 
 
 def make_retriever(name: str, **params: Any) -> Retriever[Dataset]:

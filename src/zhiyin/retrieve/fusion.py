@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from pathlib import Path
 from typing import Self
@@ -12,14 +13,14 @@ from pydantic import Field
 from zhiyin import config
 from zhiyin.artifacts import read_json, write_text
 from zhiyin.config import Stage, parse
-from zhiyin.data import Dataset, Task, held_out_task
+from zhiyin.data import Catalogue, Dataset, Task, held_out_task
 from zhiyin.errors import InputError, NotFittedError
 from zhiyin.logs import get_logger, progress
 from zhiyin.registry import resolve
-from zhiyin.retrieve.base import make_retriever
+from zhiyin.retrieve.base import make_retriever, updated_component
 from zhiyin.retrieve.pooling import Pool, pool_lists
 from zhiyin.retrieve.weights import learn_weights
-from zhiyin.types import Candidates, Queries, Retriever, ScoreArray
+from zhiyin.types import Candidates, IntArray, Queries, Retriever, ScoreArray
 
 __all__ = ["FusionRetriever", "Member"]
 
@@ -151,6 +152,17 @@ class FusionRetriever:
             for name, weight in self.weights_.items()
         ]
         return np.array(rows, dtype=np.float32).reshape(len(rows), len(queries))
+
+    def with_catalogue(self, catalogue: Catalogue, changed: IntArray) -> Self:
+        """A snapshot whose members know the new catalogue, those that can; others stay as they are."""
+        if self.n_items_ is None:
+            raise NotFittedError("FusionRetriever")
+        snapshot = copy.copy(self)
+        snapshot.members_ = {
+            name: updated_component(member, catalogue, changed) for name, member in self.members_.items()
+        }
+        snapshot.n_items_ = len(catalogue)
+        return snapshot
 
     def save(self, folder: Path) -> None:
         """Write config.json and one folder a member into an existing folder."""

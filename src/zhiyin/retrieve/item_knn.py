@@ -12,7 +12,8 @@ from scipy import sparse
 from zhiyin import config
 from zhiyin.data import Dataset
 from zhiyin.retrieve.base import ScoringRetriever
-from zhiyin.types import Array, FloatArray, Queries, ScoreArray
+from zhiyin.retrieve.selection import top_n_sparse
+from zhiyin.types import Array, Candidates, FloatArray, Queries, ScoreArray
 
 __all__ = ["ItemKNNRetriever"]
 
@@ -62,10 +63,16 @@ class ItemKNNRetriever(ScoringRetriever):
         return sparse.csr_array((values[kept], (rows[kept], columns[kept])), shape=shape)
 
     def _scores(self, queries: Queries) -> ScoreArray:
-        history = queries.histories.matrix(self.similarity_.shape[0])
-        scores: ScoreArray = (history @ self.similarity_).toarray().astype(np.float32)
+        scores: ScoreArray = self._sums(queries).toarray()
         scores[scores == 0] = -np.inf
         return scores
+
+    def _best(self, queries: Queries, n: int) -> Candidates:
+        return top_n_sparse(self._sums(queries), queries, self.available_from_, self.cut_, n)
+
+    def _sums(self, queries: Queries) -> sparse.csr_array:
+        history = queries.histories.matrix(self.similarity_.shape[0])
+        return sparse.csr_array(history @ self.similarity_, dtype=np.float32)
 
     def _state(self) -> Mapping[str, Array]:
         similar = self.similarity_

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import Field
 
 from zhiyin import config
-from zhiyin.data import Columns, Dataset
+from zhiyin.data import Catalogue, Columns, Dataset
 from zhiyin.retrieve.base import ScoringRetriever
-from zhiyin.types import Array, FloatArray, Queries, ScoreArray
+from zhiyin.retrieve.selection import first_n
+from zhiyin.types import Array, Candidates, FloatArray, IntArray, Queries, ScoreArray
 
 __all__ = ["PopularRetriever", "RecentPopularRetriever"]
 
@@ -29,10 +32,28 @@ class PopularRetriever(ScoringRetriever):
     config: Config
 
     def _learn(self, train: Dataset) -> None:
+        self.__dict__.pop("order_", None)
         self.counts_: FloatArray = np.asarray(train.matrix.sum(axis=0), dtype=np.float64).ravel()
+
+    def _extend(self, catalogue: Catalogue, changed: IntArray) -> None:
+        fresh = len(catalogue) - len(self.counts_)
+        self.counts_ = np.concatenate([self.counts_, np.zeros(fresh)])
+        self.__dict__.pop("order_", None)
+        self.n_items_ = len(catalogue)
 
     def _scores(self, queries: Queries) -> ScoreArray:
         return np.tile(self.counts_.astype(np.float32), (len(queries), 1))
+
+    def _best(self, queries: Queries, n: int) -> Candidates:
+        # One order serves everybody: a list is that order without what must not be shown.
+        return first_n(
+            self.order_, self.counts_.astype(np.float32), queries, self.available_from_, self.cut_, n
+        )
+
+    @cached_property
+    def order_(self) -> npt.NDArray[np.int64]:
+        """All items, the most popular first, equal ones by index."""
+        return np.argsort(-self.counts_.astype(np.float32), kind="stable")
 
     def _state(self) -> Mapping[str, Array]:
         return {"counts": self.counts_}
@@ -54,4 +75,5 @@ class RecentPopularRetriever(PopularRetriever):
     def _learn(self, train: Dataset) -> None:
         recent = train.events.filter(train.events[Columns.TIMESTAMP] >= train.cut - self.config.days * DAY)
         counts = np.bincount(recent[Columns.ITEM].to_numpy(), minlength=train.n_items)
+        self.__dict__.pop("order_", None)
         self.counts_ = counts + train.counts / (1.0 + train.counts.sum())

@@ -9,11 +9,11 @@ from pydantic import Field
 from scipy import sparse
 
 from zhiyin import config
-from zhiyin.data import Dataset
-from zhiyin.interest.vectors import encode_texts, item_vectors
+from zhiyin.data import Catalogue, Dataset
+from zhiyin.interest.vectors import encode_texts, item_cards, item_vectors
 from zhiyin.retrieve.base import ScoringRetriever
 from zhiyin.retrieve.selection import in_range
-from zhiyin.types import Array, Queries, ScoreArray
+from zhiyin.types import Array, IntArray, Queries, ScoreArray
 
 __all__ = ["SemanticRetriever"]
 
@@ -39,9 +39,18 @@ class SemanticRetriever(ScoringRetriever):
     reads_texts = True
 
     def _learn(self, train: Dataset) -> None:
-        raw = item_vectors(train.catalogue.titles, train.catalogue.attributes, self.config.encoder)
+        raw = item_vectors(train.catalogue, self.config.encoder)
         self.mean_: ScoreArray = raw.mean(axis=0)
         self.vectors_: ScoreArray = _unit(raw - self.mean_)
+
+    def _extend(self, catalogue: Catalogue, changed: IntArray) -> None:
+        # The mean stays that of the fit, so that the vectors of all other items stay as they are.
+        vectors = np.zeros((len(catalogue), self.vectors_.shape[1]), dtype=np.float32)
+        vectors[: len(self.vectors_)] = self.vectors_
+        if len(changed):
+            cards = item_cards(catalogue, changed)
+            vectors[changed] = _unit(encode_texts(cards, self.config.encoder) - self.mean_)
+        self.vectors_, self.n_items_ = vectors, len(catalogue)
 
     def _scores(self, queries: Queries) -> ScoreArray:
         wanted, stated = self._users(queries)

@@ -15,12 +15,14 @@ from zhiyin.testing.diversifiers import DIVERSIFIER_CHECKS
 from zhiyin.testing.policies import POLICY_CHECKS
 from zhiyin.testing.rankers import RANKER_CHECKS
 from zhiyin.testing.retrievers import RETRIEVER_CHECKS
+from zhiyin.testing.stores import STORE_CHECKS
 
 __all__ = [
     "DIVERSIFIER_CHECKS",
     "POLICY_CHECKS",
     "RANKER_CHECKS",
     "RETRIEVER_CHECKS",
+    "STORE_CHECKS",
     "small_dataset",
     "small_split",
 ]

@@ -188,6 +188,24 @@ def answers_no_queries(make: Make) -> None:
     assert _fitted(make).retrieve(queries_for([]), 3).items.shape == (0, 3)
 
 
+def follows_the_catalogue(make: Make) -> None:
+    """A snapshot for a grown catalogue answers; the old one stays as it was. Offering one is optional."""
+    retriever = _fitted(make)
+    update = getattr(retriever, "with_catalogue", None)
+    if update is None:
+        return
+    old = small_split().train.catalogue
+    new = old.updated(pl.DataFrame({"item_id": ["fresh"], "title": ["RED CANDLE"]}))
+    queries = queries_for(["u0", "u1", None])
+    before = retriever.retrieve(queries, 5)
+    snapshot = update(new, np.array([len(old)], dtype=np.int32))
+    found = snapshot.retrieve(queries, len(new))
+    _sane(found, queries, len(new))
+    assert int(found.items.max()) <= len(old)
+    again = retriever.retrieve(queries, 5)
+    assert (before.items == again.items).all() and (before.scores == again.scores).all()
+
+
 def _refused(call: Callable[[], object]) -> None:
     try:
         call()
@@ -210,4 +228,5 @@ RETRIEVER_CHECKS: tuple[Callable[[Make], None], ...] = (
     survives_save_and_load,
     refuses_bad_input,
     answers_no_queries,
+    follows_the_catalogue,
 )
