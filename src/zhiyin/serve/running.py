@@ -23,6 +23,17 @@ __all__ = ["prepare", "serve", "store_place"]
 
 log = get_logger("serve")
 GRACE = 10
+# The HTTP server's own lines: only what goes wrong, and never to stdout.
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"plain": {"format": "%(levelname)s %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "loggers": {
+        "_granian": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
+        "granian.access": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
+    },
+}
 
 
 def store_place(folder: Path, settings: ServeSettings) -> str:
@@ -91,6 +102,7 @@ def serve(folder: Path, settings: ServeSettings, *, log_level: str) -> None:
             workers_kill_timeout=GRACE,
             websockets=False,
             backlog=2048,
+            log_dictconfig=LOGGING,
         ).serve()
 
 

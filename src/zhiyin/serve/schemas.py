@@ -12,6 +12,7 @@ __all__ = [
     "Done",
     "EventIn",
     "Events",
+    "FiltersIn",
     "FeedbackBatch",
     "FeedbackIn",
     "Hide",
@@ -53,6 +54,10 @@ Price = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]
 Attributes = Annotated[dict[Kind, Words], Field(max_length=64)]
 
 
+def _example(**content: Any) -> ConfigDict:
+    return ConfigDict(extra="forbid", frozen=True, json_schema_extra={"examples": [content]})
+
+
 class Base(BaseModel):
     """Unknown fields are refused: a typing error must not pass silently."""
 
@@ -82,7 +87,7 @@ class RecommendRequest(Base):
 
     asks: list[AskIn] = Field(min_length=1, max_length=256)
     k: int = Field(default=10, ge=1, le=100)
-    filters: FiltersIn = FiltersIn()
+    filters: FiltersIn | None = None
     exclude_seen: bool = True
     explain: bool = Field(default=False, description="Also say why; slower.")
     scenario: Kind | None = None
@@ -90,15 +95,7 @@ class RecommendRequest(Base):
         default={}, max_length=32, description="Circumstances, kept with the decision."
     )
 
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        json_schema_extra={
-            "examples": [
-                {"asks": [{"user": "17850"}, {"text": "red candle holder"}], "k": 3, "explain": True}
-            ]
-        },
-    )
+    model_config = _example(asks=[{"user": "17850"}, {"text": "red candle holder"}], k=3)
 
 
 class PlaceOut(BaseModel):
@@ -148,6 +145,10 @@ class FeedbackBatch(Base):
 
     feedback: list[FeedbackIn] = Field(min_length=1, max_length=1000)
 
+    model_config = _example(
+        feedback=[{"key": "click-5f2c", "slate": "a1b2c3d4e5f60718", "item": "85123A", "type": "click"}]
+    )
+
 
 class EventIn(Base):
     """Something a user (or a session without one) did; the same key again changes nothing."""
@@ -172,6 +173,10 @@ class Events(Base):
     """What happened."""
 
     events: list[EventIn] = Field(min_length=1, max_length=1000)
+
+    model_config = _example(
+        events=[{"user": "17850", "item": "85123A", "type": "purchase", "key": "order-981-1"}]
+    )
 
 
 class Receipt(BaseModel):
@@ -203,12 +208,18 @@ class Items(Base):
 
     items: list[ItemIn] = Field(min_length=1, max_length=1000)
 
+    model_config = _example(
+        items=[{"id": "N1", "title": "RED GLASS CANDLE HOLDER", "price": 2.95, "attributes": {"brand": "X"}}]
+    )
+
 
 class Hide(Base):
     """Items to hide or to show again."""
 
     ids: list[Id] = Field(min_length=1, max_length=1000)
     hidden: bool = True
+
+    model_config = _example(ids=["85123A"], hidden=True)
 
 
 class UserIn(Base):
@@ -222,6 +233,8 @@ class Users(Base):
     """Users to insert or replace."""
 
     users: list[UserIn] = Field(min_length=1, max_length=1000)
+
+    model_config = _example(users=[{"id": "17850", "attributes": {"country": "United Kingdom"}}])
 
 
 class Done(BaseModel):
