@@ -59,34 +59,39 @@ class LiveRecommender:
         InputError
             When the numbers do not continue the catalogue: the items are those of another shop.
         """
-        if not items:
-            return self
-        catalogue = self.catalogue.updated(_frame(items))
-        numbers = np.array([item.number for item in items], dtype=np.int32)
-        if not np.array_equal(catalogue.index_of([item.id for item in items]), numbers):
+        visible = np.ones(max([len(self.visible), *(item.number + 1 for item in items)]), dtype=bool)
+        visible[: len(self.visible)] = self.visible
+        visible[[item.number for item in items]] = [not item.hidden for item in items]
+        changed = [item for item in items if not self._has(item)]
+        if not changed:  # hidden or shown again: the catalogue stays
+            return LiveRecommender(self.recommender, visible)
+        catalogue = self.catalogue.updated(_frame(changed))
+        numbers = np.array([item.number for item in changed], dtype=np.int32)
+        if not np.array_equal(catalogue.index_of([item.id for item in changed]), numbers):
             raise InputError(
                 "The store's items are not those of the recommender",
                 expected="the same items in the same order",
-                received=f"{items[0].id!r} at place {items[0].number}",
+                received=f"{changed[0].id!r} at place {changed[0].number}",
                 hint="Choose another store, or make a new version with: zhiyin refit",
             )
-        visible = np.ones(len(catalogue), dtype=bool)
-        visible[: len(self.visible)] = self.visible
-        visible[numbers] = [not item.hidden for item in items]
-        changed = numbers[[self._reads_differently(item, catalogue) for item in items]]
-        recommender = self.recommender
-        if len(changed) or not _same_times(self.catalogue, catalogue):
-            recommender = recommender.with_catalogue(catalogue, changed)
-        elif not catalogue.frame.equals(self.catalogue.frame):
-            recommender = recommender.with_catalogue(catalogue, np.empty(0, dtype=np.int32))
-        return LiveRecommender(recommender, visible)
+        read = numbers[[self._reads_differently(item) for item in changed]]
+        return LiveRecommender(self.recommender.with_catalogue(catalogue, read), visible)
 
-    def _reads_differently(self, item: Item, new: Catalogue) -> bool:
+    def _has(self, item: Item) -> bool:
+        """Whether the catalogue holds the item as it is."""
+        at, old = item.number, self.catalogue
+        if self._reads_differently(item) or old.ids[at] != item.id:
+            return False
+        price = None if np.isnan(old.prices[at]) else float(old.prices[at])
+        start = None if np.isneginf(old.available_from[at]) else float(old.available_from[at])
+        return (price, start) == (item.price, item.available_from)
+
+    def _reads_differently(self, item: Item) -> bool:
         at, old = item.number, self.catalogue
         if at >= len(old):
             return True
         before = {name: values[at] for name, values in old.attributes.items() if values[at] is not None}
-        return (old.titles[at], before) != (new.titles[at], dict(item.attributes))
+        return (old.titles[at], before) != (item.title, dict(item.attributes))
 
     def warm(self) -> None:
         """Answer once for nobody, so that models are loaded before the first request."""
@@ -149,10 +154,6 @@ def _frame(items: Sequence[Item]) -> pl.DataFrame:
     return pl.DataFrame(
         data, schema_overrides={**text, Columns.PRICE: pl.Float64, Columns.AVAILABLE_FROM: pl.Float64}
     )
-
-
-def _same_times(old: Catalogue, new: Catalogue) -> bool:
-    return np.array_equal(old.available_from, new.available_from[: len(old)])
 
 
 def _columns(asks: Sequence[Ask]) -> dict[str, Array]:

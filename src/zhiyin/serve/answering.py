@@ -102,12 +102,17 @@ class Answering:
             if job is None:
                 self._queue.put(None)
                 break
-            if size + len(job.asks) > self.batch or _kind(job) != _kind(first):
+            if size + len(job.asks) > self.batch or self._kind(job) != self._kind(first):
                 self._left = job
                 break
             jobs.append(job)
             size += len(job.asks)
         return jobs
+
+    def _kind(self, job: _Job) -> tuple[bool, int]:
+        """What a batch has in common: what is excluded, and how many candidates are retrieved."""
+        candidates = self.versions.current.live.recommender.recipe.candidates
+        return job.asks[0].exclude_seen, max(candidates, job.k)
 
     def _answer(self, jobs: list[_Job]) -> None:
         current = self.versions.refresh()
@@ -127,10 +132,6 @@ class Answering:
             answer = Answer(secrets.token_hex(8), now, job.asks, job.k, rows, queries, trace, current)
             kept = self.store.add_request_later(_request(answer))
             kept.add_done_callback(_hand_over(job, answer))
-
-
-def _kind(job: _Job) -> bool:
-    return job.asks[0].exclude_seen
 
 
 def _hand_over(job: _Job, answer: Answer) -> Callable[[Future[None]], None]:
