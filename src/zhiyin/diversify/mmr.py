@@ -60,7 +60,8 @@ def _some(vectors: ScoreArray, relevance: FloatArray, present: BoolArray, k: int
     counts = present.sum(axis=1)
     free = np.arange(n) < counts[:, None]
     gain = (1.0 - diversity) * np.take_along_axis(relevance, order, axis=1)
-    alike = _resemblance(np.take_along_axis(vectors, order[:, :, None], axis=1), free)
+    each = np.arange(users)[:, None, None]
+    alike = _resemblance(vectors)[each, order[:, :, None], order[:, None, :]]
     value = np.where(free, gain, -np.inf)
     nearest = np.zeros((users, n), dtype=np.float32)
     every = np.arange(users)
@@ -74,10 +75,15 @@ def _some(vectors: ScoreArray, relevance: FloatArray, present: BoolArray, k: int
     return chosen
 
 
-def _resemblance(vectors: ScoreArray, free: BoolArray) -> ScoreArray:
-    """max(0, cos) of all pairs of each list, float32 [U, n, n]; a zero vector resembles nothing."""
-    known = np.where(free[:, :, None], vectors, np.float32(0))
-    norms = np.linalg.norm(known, axis=2, keepdims=True)
-    unit = known / np.maximum(norms, np.finfo(np.float32).tiny)
-    alike: ScoreArray = np.maximum(unit @ unit.transpose(0, 2, 1), np.float32(0))
+def _resemblance(vectors: ScoreArray) -> ScoreArray:
+    """max(0, cos) of all pairs of each list, float32 [U, n, n]; a zero vector resembles nothing.
+
+    Lengths are taken from the products' diagonal: the vectors are read once. Rows of absent items may
+    hold anything; nobody reads their products.
+    """
+    with np.errstate(invalid="ignore", over="ignore"):
+        products = vectors @ vectors.transpose(0, 2, 1)
+        norms = np.sqrt(np.diagonal(products, axis1=1, axis2=2))
+        scale = np.maximum(norms[:, :, None] * norms[:, None, :], np.finfo(np.float32).tiny)
+        alike: ScoreArray = np.maximum(products / scale, np.float32(0))
     return alike

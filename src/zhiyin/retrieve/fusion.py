@@ -115,12 +115,22 @@ class FusionRetriever:
         lists = [member.retrieve(queries, depth) for member in self.members_.values()]
         return pool_lists(lists, constant=self.config.constant)
 
+    @property
+    def _heard(self) -> FusionRetriever:
+        """The same without members of weight 0, which nobody would hear."""
+        names = [name for name, weight in self.weights_.items() if weight > 0 or name in self.config.listens]
+        heard = copy.copy(self)
+        heard.members_ = {name: self.members_[name] for name in names} or self.members_
+        heard.weights_ = {name: self.weights_[name] for name in heard.members_}
+        return heard
+
     def retrieve(self, queries: Queries, n: int) -> Candidates:
         """The best n items of all members together; features hold each member's share."""
         if self.n_items_ is None:
             raise NotFittedError("FusionRetriever")
+        heard = self._heard
         parts = [
-            self._fuse(queries.take(np.arange(start, min(start + CHUNK_USERS, len(queries)))), n)
+            heard._fuse(queries.take(np.arange(start, min(start + CHUNK_USERS, len(queries)))), n)
             for start in range(0, max(len(queries), 1), CHUNK_USERS)
         ]
         return Candidates(

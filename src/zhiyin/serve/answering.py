@@ -125,22 +125,23 @@ class Answering:
             weights=live.event_weights,
         )
         queries, trace = live.answer(asks, histories, k=max(job.k for job in jobs), now=now)
-        start = 0
+        answers, start = [], 0
         for job in jobs:
             rows = range(start, start + len(job.asks))
             start = rows.stop
-            answer = Answer(secrets.token_hex(8), now, job.asks, job.k, rows, queries, trace, current)
-            kept = self.store.add_request_later(_request(answer))
-            kept.add_done_callback(_hand_over(job, answer))
+            answers.append(Answer(secrets.token_hex(8), now, job.asks, job.k, rows, queries, trace, current))
+        kept = self.store.add_requests_later([_request(answer) for answer in answers])
+        kept.add_done_callback(_hand_over(jobs, answers))
 
 
-def _hand_over(job: _Job, answer: Answer) -> Callable[[Future[None]], None]:
+def _hand_over(jobs: Sequence[_Job], answers: Sequence[Answer]) -> Callable[[Future[None]], None]:
     def finish(kept: Future[None]) -> None:
         error = kept.exception()
-        if error is not None:
-            job.done.set_exception(error)
-        else:
-            job.done.set_result(answer)
+        for job, answer in zip(jobs, answers, strict=True):
+            if error is not None:
+                job.done.set_exception(error)
+            else:
+                job.done.set_result(answer)
 
     return finish
 

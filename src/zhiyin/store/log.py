@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, bindparam, func, select
+from sqlalchemy import Connection, func, select, text
 
 from zhiyin.store.catalogue import list_unknown
 from zhiyin.store.records import Event, Feedback, Request, Shown
@@ -18,7 +18,7 @@ from zhiyin.types import Array, Decision, Ragged
 __all__ = [
     "add_events",
     "add_feedback",
-    "add_request",
+    "add_requests",
     "counts",
     "decisions_between",
     "histories",
@@ -26,13 +26,10 @@ __all__ = [
 ]
 
 INT, FLOAT, WIDE = "<i4", "<f4", "<f8"
-_NEWEST = (
-    select(events.c.item, events.c.time, events.c.type, events.c.value)
-    .order_by(events.c.time.desc(), events.c.number.desc())
-    .limit(bindparam("newest"))
-)
-OF_USER = _NEWEST.where(events.c.user == bindparam("who"))
-OF_SESSION = _NEWEST.where(events.c.session == bindparam("who"), events.c.user.is_(None))
+_ONE = """SELECT * FROM (SELECT {row} AS place, number, item, time, type, value FROM events
+ WHERE {whose} ORDER BY time DESC, number DESC LIMIT {newest}) AS part{row}"""
+_WHOSE = {True: '"user" = :who{row}', False: 'session = :who{row} AND "user" IS NULL'}
+LARGEST_UNION = 200
 
 
 def add_events(connection: Connection, new: Sequence[Event]) -> list[str]:
@@ -54,10 +51,9 @@ def add_events(connection: Connection, new: Sequence[Event]) -> list[str]:
     return status
 
 
-def add_request(connection: Connection, request: Request) -> None:
-    """Keep an answered request and its decisions."""
-    connection.execute(
-        requests.insert(),
+def add_requests(connection: Connection, answered: Sequence[Request]) -> None:
+    """Keep answered requests and their decisions."""
+    rows = [
         {
             "id": request.id,
             "time": request.time,
@@ -66,9 +62,12 @@ def add_request(connection: Connection, request: Request) -> None:
             "features": list(request.features),
             "milliseconds": dict(request.milliseconds),
             "notes": list(request.notes),
-        },
-    )
-    connection.execute(decisions.insert(), [_decision_row(request.id, shown) for shown in request.shown])
+        }
+        for request in answered
+    ]
+    connection.execute(requests.insert(), rows)
+    shown = [_decision_row(request.id, one) for request in answered for one in request.shown]
+    connection.execute(decisions.insert(), shown)
 
 
 def add_feedback(connection: Connection, new: Sequence[Feedback]) -> list[str]:
@@ -121,25 +120,37 @@ def histories(
     newest : int
         At most so many events a row.
     """
-    parts = [
-        _history(connection, user, session, newest) for user, session in zip(users, sessions, strict=True)
+    asked = [
+        (row, user is not None, user if user is not None else session)
+        for row, (user, session) in enumerate(zip(users, sessions, strict=True))
+        if user is not None or session is not None
     ]
-    rows = [tuple(row) for part in parts for row in part]
-    lengths = [len(part) for part in parts]
+    rows: list[Any] = []
+    for at in range(0, len(asked), LARGEST_UNION):
+        rows += _newest(connection, asked[at : at + LARGEST_UNION], newest)
+    if not rows:
+        return Ragged.from_lists([[]] * len(users))
+    place, number, item, moment, kind, value = zip(*rows, strict=True)
+    order = np.lexsort((number, moment, place))
+    counts = np.bincount(place, minlength=len(users))
+    strength = np.array([weights.get(one, 1.0) for one in kind]) * np.array(value)
     return Ragged(
-        np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
-        np.array([row[0] for row in rows], dtype=np.int32),
-        np.array([row[1] for row in rows], dtype=np.float64),
-        np.array([row[3] * weights.get(row[2], 1.0) for row in rows], dtype=np.float32),
-        np.array([types.get(row[2], -1) for row in rows], dtype=np.int16),
+        np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        np.array(item, dtype=np.int32)[order],
+        np.array(moment, dtype=np.float64)[order],
+        strength.astype(np.float32)[order],
+        np.array([types.get(one, -1) for one in kind], dtype=np.int16)[order],
     )
 
 
-def _history(connection: Connection, user: str | None, session: str | None, newest: int) -> Sequence[Any]:
-    if user is None and session is None:
-        return ()
-    query, who = (OF_USER, user) if user is not None else (OF_SESSION, session)
-    return connection.execute(query, {"who": who, "newest": newest}).all()[::-1]
+def _newest(connection: Connection, asked: Sequence[tuple[int, bool, str | None]], newest: int) -> list[Any]:
+    """The newest events of several histories, in one statement."""
+    parts = [
+        _ONE.format(row=row, whose=_WHOSE[known].format(row=row), newest=int(newest))
+        for row, known, _ in asked
+    ]
+    names = {f"who{row}": who for row, _, who in asked}
+    return list(connection.execute(text(" UNION ALL ".join(parts)), names).all())
 
 
 def decisions_between(connection: Connection, since: float, until: float) -> list[tuple[str, Shown]]:

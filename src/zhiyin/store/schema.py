@@ -78,11 +78,13 @@ events = Table(
     Column("quantity", Double, nullable=False),
     Column("received", Double, nullable=False),
 )
-Index("ix_events_user_time", events.c.user, events.c.time)
+# A history is read from the index alone, without a look at the table for each event.
+_history = (events.c.time, events.c.number, events.c.item, events.c.type, events.c.value)
+Index("ix_events_user", events.c.user, *_history)
 Index(
-    "ix_events_session_time",
+    "ix_events_session",
     events.c.session,
-    events.c.time,
+    *_history,
     sqlite_where=events.c.user.is_(None),
     postgresql_where=events.c.user.is_(None),
 )

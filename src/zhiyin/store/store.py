@@ -156,9 +156,9 @@ class Store:
         """``add_events`` without waiting."""
         return self._writer.submit(lambda connection: log.add_events(connection, events))
 
-    def add_request_later(self, request: Request) -> Future[None]:
-        """Keep an answered request and its decisions."""
-        return self._writer.submit(lambda connection: log.add_request(connection, request))
+    def add_requests_later(self, answered: Sequence[Request]) -> Future[None]:
+        """Keep answered requests and their decisions."""
+        return self._writer.submit(lambda connection: log.add_requests(connection, answered))
 
     def add_feedback(self, feedback: Sequence[Feedback]) -> list[str]:
         """Add feedback; "added" or "known" (by key) for each."""

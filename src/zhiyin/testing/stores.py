@@ -136,7 +136,7 @@ def decisions_come_back(make: Maker) -> None:
             {"retrieve": 1.5},
             ("note",),
         )
-        store.add_request_later(request).result()
+        store.add_requests_later([request]).result()
         (first, found), (_, second) = store.decisions(0.0, 6.0)
         assert first == "r1" and second.decision.user is None
         for name in ("pool", "items", "conditional", "marginal", "features"):
@@ -152,7 +152,7 @@ def feedback_in_any_order(make: Maker) -> None:
         early = Feedback("f1", "d1", 6.0, "a", "click")
         assert store.add_feedback([early, early]) == ["added", "known"]
         assert store.counts()["unmatched_feedback"] == 1
-        store.add_request_later(Request("r1", 5.0, "v1", 2, (decision("d1"),), ("score", "als"))).result()
+        store.add_requests_later([Request("r1", 5.0, "v1", 2, (decision("d1"),), ("score", "als"))]).result()
         assert store.add_feedback([early, Feedback("f2", "d1", 5.5, None, "purchase", 3.0)]) == [
             "known",
             "added",
@@ -167,7 +167,7 @@ def a_failing_change_takes_no_other_with_it(make: Maker) -> None:
         request = Request("r1", 5.0, "v1", 2, (decision("d1"),), ("score", "als"))
         store.put_items([Item("a")])
         jobs = [store.add_events_later([Event("a", float(at), user="ann")]) for at in range(50)]
-        good, bad = store.add_request_later(request), store.add_request_later(request)
+        good, bad = store.add_requests_later([request]), store.add_requests_later([request])
         jobs += [store.add_events_later([Event("a", float(at), user="ann")]) for at in range(50)]
         assert [job.result() for job in jobs] == [["added"]] * 100
         assert good.exception() is None and isinstance(bad.exception(), StoreError)
@@ -180,7 +180,7 @@ def users_are_forgotten(make: Maker) -> None:
         store.put_items([Item("a")])
         store.put_users([User("ann", {"city": "Wien"}), User("bob")])
         store.add_events([Event("a", 1.0, user="ann"), Event("a", 1.0, user="bob")])
-        store.add_request_later(Request("r1", 5.0, "v1", 2, (decision("d1"),), ("score", "als"))).result()
+        store.add_requests_later([Request("r1", 5.0, "v1", 2, (decision("d1"),), ("score", "als"))]).result()
         assert store.delete_users(["ann", "nobody"]) == 1
         _, users, events = store.frames()
         assert users["user_id"].to_list() == ["bob"] and events["user_id"].to_list() == ["bob"]

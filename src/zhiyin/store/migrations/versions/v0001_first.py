@@ -67,12 +67,13 @@ def _log() -> None:
         sa.UniqueConstraint("key", name="uq_events_key"),
         sa.ForeignKeyConstraint(["item"], ["items.number"], name="fk_events_item"),
     )
-    op.create_index("ix_events_user_time", "events", ["user", "time"])
+    history = ["time", "number", "item", "type", "value"]
+    op.create_index("ix_events_user", "events", ["user", *history])
     nobody = sa.text('"user" IS NULL')
     op.create_index(
-        "ix_events_session_time",
+        "ix_events_session",
         "events",
-        ["session", "time"],
+        ["session", *history],
         sqlite_where=nobody,
         postgresql_where=nobody,
     )
