@@ -179,6 +179,14 @@ class Queries:
     def __len__(self) -> int:
         return len(self.users)
 
+    def chunks(self, size: int) -> Iterator[Self]:
+        """Parts of at most ``size`` rows; itself where that is enough (also without any rows)."""
+        if len(self) <= size:
+            yield self
+            return
+        for start in range(0, len(self), size):
+            yield self.take(np.arange(start, min(start + size, len(self))))
+
     def take(self, rows: npt.ArrayLike) -> Self:
         """The given rows, in that order."""
         chosen = np.asarray(rows, dtype=np.int64)

@@ -93,10 +93,7 @@ class ScoringRetriever(ABC):
         if self.n_items_ is None:
             raise NotFittedError(type(self).__name__)
         size = max(1, CHUNK_BYTES // (4 * self.n_items_))
-        parts = [
-            self._best(queries.take(np.arange(start, min(start + size, len(queries)))), n)
-            for start in range(0, max(len(queries), 1), size)
-        ]
+        parts = [self._best(part, n) for part in queries.chunks(size)]
         return Candidates(
             np.concatenate([part.items for part in parts]),
             np.concatenate([part.scores for part in parts]),

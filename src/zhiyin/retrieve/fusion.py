@@ -129,10 +129,7 @@ class FusionRetriever:
         if self.n_items_ is None:
             raise NotFittedError("FusionRetriever")
         heard = self._heard
-        parts = [
-            heard._fuse(queries.take(np.arange(start, min(start + CHUNK_USERS, len(queries)))), n)
-            for start in range(0, max(len(queries), 1), CHUNK_USERS)
-        ]
+        parts = [heard._fuse(part, n) for part in queries.chunks(CHUNK_USERS)]
         return Candidates(
             np.concatenate([part.items for part in parts]),
             np.concatenate([part.scores for part in parts]),

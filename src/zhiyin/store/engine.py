@@ -7,17 +7,19 @@ the others wait up to ``BUSY_SECONDS``.
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
-from sqlalchemy.pool import NullPool, QueuePool
+from sqlalchemy.pool import QueuePool, SingletonThreadPool
 
 from zhiyin.errors import StoreError
 from zhiyin.extras import require
 
-__all__ = ["explain", "reading_engine", "store_url", "writing_engine"]
+__all__ = ["begin", "explain", "reading_engine", "store_url", "writing_engine"]
 
 BUSY_SECONDS = 10
 LIBRARIES = {"postgresql": "psycopg"}
@@ -78,7 +80,7 @@ def _engine(url: str, *, begin: str | None) -> Engine:
     if backend != "sqlite":
         engine = create_engine(url, poolclass=QueuePool, pool_pre_ping=True)
         return engine if begin else engine.execution_options(isolation_level="AUTOCOMMIT")
-    pool = NullPool if begin else QueuePool
+    pool = SingletonThreadPool if begin else QueuePool
     engine = create_engine(
         url, poolclass=pool, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False}
     )
@@ -91,7 +93,13 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     # The driver must not open transactions by itself: it would take the write lock too late.
     connection.isolation_level = None
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-32000"):
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        "cache_size=-32000",
+        "wal_autocheckpoint=0",  # see ``checkpoints``
+    ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 
@@ -102,6 +110,20 @@ def _starter(begin: str | None) -> Any:
             connection.exec_driver_sql(begin)
 
     return start
+
+
+@contextlib.contextmanager
+def begin(engine: Engine, *, lasting: bool) -> Iterator[Connection]:
+    """A writing transaction; without ``lasting`` its end does not wait for the disk."""
+    with engine.connect() as connection:
+        if connection.dialect.name == "sqlite":
+            driver = connection.connection.driver_connection
+            assert driver is not None
+            driver.execute(f"PRAGMA synchronous={'FULL' if lasting else 'NORMAL'}")
+        with connection.begin():
+            if connection.dialect.name == "postgresql" and not lasting:
+                connection.exec_driver_sql("SET LOCAL synchronous_commit TO OFF")
+            yield connection
 
 
 def explain(error: DBAPIError | OSError, what: str) -> StoreError:

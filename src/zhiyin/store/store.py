@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from zhiyin.errors import StoreError
 from zhiyin.store import catalogue, frames, log, models
+from zhiyin.store.checkpoints import Checkpoints
 from zhiyin.store.engine import explain, reading_engine, store_url, writing_engine
 from zhiyin.store.migrate import migrate
 from zhiyin.store.records import Event, Feedback, Item, ModelVersion, Request, Shown, User
@@ -47,6 +48,10 @@ class Store:
         self.url = url
         self._reader = reading_engine(url)
         self._writer = Writer(writing_engine(url))
+        file = make_url(url).database
+        self._checkpoints = (
+            Checkpoints(self._reader, Path(file)) if file and url.startswith("sqlite") else None
+        )
 
     @classmethod
     def open(cls, place: str | Path) -> Self:
@@ -82,6 +87,8 @@ class Store:
     def close(self) -> None:
         """Write what is queued and let go of the database."""
         self._writer.close()
+        if self._checkpoints is not None:
+            self._checkpoints.close()
         self._reader.dispose()
 
     def __enter__(self) -> Self:
@@ -157,8 +164,11 @@ class Store:
         return self._writer.submit(lambda connection: log.add_events(connection, events))
 
     def add_requests_later(self, answered: Sequence[Request]) -> Future[None]:
-        """Keep answered requests and their decisions."""
-        return self._writer.submit(lambda connection: log.add_requests(connection, answered))
+        """Keep answered requests and their decisions.
+
+        They survive the end of the process at once, a power cut after the next event or feedback.
+        """
+        return self._writer.submit(lambda connection: log.add_requests(connection, answered), lasting=False)
 
     def add_feedback(self, feedback: Sequence[Feedback]) -> list[str]:
         """Add feedback; "added" or "known" (by key) for each."""

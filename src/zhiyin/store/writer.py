@@ -11,6 +11,7 @@ import queue
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine
@@ -18,17 +19,24 @@ from sqlalchemy.exc import DBAPIError
 
 from zhiyin.errors import StoreError
 from zhiyin.logs import get_logger
-from zhiyin.store.engine import explain
+from zhiyin.store.engine import begin, explain
 
 __all__ = ["Writer"]
 
 R = TypeVar("R")
 Change = Callable[[Connection], R]
-Pending = tuple[Callable[[Connection], Any], "Future[Any]"]
+
 
 GROUP = 256
 WAITING = 10_000
 log = get_logger("store")
+
+
+@dataclass(frozen=True)
+class _Pending:
+    change: Callable[[Connection], Any]
+    done: Future[Any]
+    lasting: bool
 
 
 class Writer:
@@ -40,14 +48,17 @@ class Writer:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._queue: queue.Queue[Pending | None] = queue.Queue(maxsize=WAITING)
+        self._queue: queue.Queue[_Pending | None] = queue.Queue(maxsize=WAITING)
         self._closing = threading.Lock()
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="zhiyin-writer", daemon=True)
         self._thread.start()
 
-    def submit(self, change: Change[R]) -> Future[R]:
-        """Queue a change; the future is done when it is on disk, or has failed.
+    def submit(self, change: Change[R], *, lasting: bool = True) -> Future[R]:
+        """Queue a change; the future is done when it is committed, or has failed.
+
+        ``lasting``: forced to disk first, so that it survives a power cut. Otherwise it survives the
+        end of this process, however sudden, and is forced to disk with the next lasting change.
 
         Raises
         ------
@@ -59,7 +70,7 @@ class Writer:
             if self._closed:
                 raise StoreError("The store is closed", hint="Open it again.")
             try:
-                self._queue.put_nowait((change, done))
+                self._queue.put_nowait(_Pending(change, done, lasting))
             except queue.Full as error:
                 raise StoreError(
                     "The store cannot keep up",
@@ -91,7 +102,7 @@ class Writer:
             if last:
                 return
 
-    def _gather(self, first: Pending) -> tuple[list[Pending], bool]:
+    def _gather(self, first: _Pending) -> tuple[list[_Pending], bool]:
         group = [first]
         while len(group) < GROUP:
             try:
@@ -103,20 +114,20 @@ class Writer:
             group.append(waiting)
         return group, False
 
-    def _commit(self, group: list[Pending]) -> None:
+    def _commit(self, group: list[_Pending]) -> None:
         try:
-            with self._engine.begin() as connection:
-                results = [change(connection) for change, _ in group]
+            with begin(self._engine, lasting=any(one.lasting for one in group)) as connection:
+                results = [one.change(connection) for one in group]
         except BaseException as error:
             if len(group) == 1:
-                group[0][1].set_exception(_plain(error))
+                group[0].done.set_exception(_plain(error))
                 return
             log.info("group undone, each change is tried alone", changes=len(group))
             for one in group:
                 self._commit([one])
             return
-        for (_, done), result in zip(group, results, strict=True):
-            done.set_result(result)
+        for one, result in zip(group, results, strict=True):
+            one.done.set_result(result)
 
 
 def _plain(error: BaseException) -> BaseException:
