@@ -24,4 +24,4 @@ format: setup
 	@$(BIN)/ruff format .
 
 clean:
-	rm -rf .venv runs .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv runs/demo .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -151,7 +151,8 @@ def write_version(
         if folder.exists() and not folder.is_dir():
             raise NotADirectoryError(f"{folder} is a file")
         versions.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(dir=versions, prefix=".draft-"))
+        _sweep(versions)
+        draft = Path(tempfile.mkdtemp(dir=versions, prefix=f".draft-{os.getpid()}-"))
         filled = Draft(draft)
         try:
             yield filled
@@ -284,6 +285,14 @@ def _files(folder: Path) -> list[Path]:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sweep(versions: Path) -> None:
+    """Remove what processes that were killed have left half-written."""
+    for path in versions.glob(".draft-*-*"):
+        owner = path.name.split("-")[1]
+        if owner.isdigit() and not Path(f"/proc/{owner}").exists() and Path("/proc/self").exists():
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _prune(folder: Path, *, keep: str) -> None:

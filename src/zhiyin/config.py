@@ -14,13 +14,14 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
+from pydantic_settings.exceptions import SettingsError
 
 from zhiyin.errors import ConfigError
 
@@ -42,6 +43,7 @@ __all__ = [
 ]
 
 DEFAULT = "default"
+DESCRIBE = ("template", "language-model", "none")
 PREFIX = "ZHIYIN_"
 
 
@@ -84,7 +86,7 @@ def _explain(error: ValidationError, kind: type[BaseModel], where: str) -> Confi
         lines.append(f"{name}: {problem['msg']}, received {problem['input']!r}"[:300])
     return ConfigError(
         f"{where} cannot be configured this way",
-        expected="; ".join(f"{name}" for name in kind.model_fields),
+        expected="; ".join(name for name in kind.model_fields if name != "origins"),
         received="; ".join(lines),
         hint="Correct the values named above.",
     )
@@ -110,6 +112,13 @@ class Stages(Config):
     diversify: Stage = Stage()
     explore: Stage = Stage(method="greedy")
     describe: Stage = Stage(method="template")
+
+    @field_validator("describe")
+    @classmethod
+    def _known_way(cls, stage: Stage) -> Stage:
+        if stage.method not in DESCRIBE:
+            raise ValueError(f"no way to describe is called {stage.method!r}; one of {', '.join(DESCRIBE)}")
+        return stage
 
 
 class Layered(BaseSettings):
@@ -248,7 +257,16 @@ def _recipe_folder() -> Path:
 
 def environment(kind: type[BaseSettings]) -> tuple[str, dict[str, Any]]:
     """The layer of a kind's environment variables."""
-    found = EnvSettingsSource(kind)()
+    try:
+        found = EnvSettingsSource(kind)()
+    except SettingsError as error:
+        names = [name for name in os.environ if name.startswith(PREFIX)]
+        raise ConfigError(
+            "An environment variable cannot be read",
+            expected='JSON for a group of values: ZHIYIN_STAGES__RANK=\'{"method": "none"}\'',
+            received=f"{str(error).splitlines()[0]}; set: {', '.join(sorted(names))}",
+            hint="Or name the value itself: ZHIYIN_STAGES__RANK__METHOD=none",
+        ) from error
     found.pop("origins", None)
     return "environment", found
 

@@ -52,7 +52,7 @@ def test_fit_recommend_describe(fitted):
     assert [row["user"] for row in found["rows"]] == ["u001"] * 3 + ["nobody"] * 3
     assert "TITLE" in run("recommend", fitted, "u001").stdout
     words = json.loads(run("describe", fitted, "u001", "--json").stdout)
-    assert words[0]["user"] == "u001" and words[0]["claims"]
+    assert words["users"][0]["user"] == "u001" and words["users"][0]["claims"]
     assert "Nothing is known of" in run("describe", fitted, "nobody").stderr
 
 

@@ -27,7 +27,9 @@ def test_duplicates_and_impossible_values_are_kept_aside():
     assert report.n_rows == 0
     assert report.rejected_rows["line"].to_list() == [2, 4, 5, 7]
     assert [problem.line for problem in report.problems] == [2, 4, 5, 7]
-    assert str(report.problems[0]).startswith("events, row 2, column item_id: duplicate event; expected")
+    assert str(report.problems[0]).startswith(
+        "events, usable rows, row 2, column item_id: duplicate event; expected"
+    )
     assert report.problems[2].received == "-2.0"
 
 

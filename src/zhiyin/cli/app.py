@@ -22,7 +22,7 @@ from zhiyin.config import load_settings
 from zhiyin.errors import ZhiyinError
 from zhiyin.logs import configure
 
-__all__ = ["app", "main"]
+__all__ = ["app", "run"]
 
 INTERRUPTED = 130
 
@@ -60,7 +60,7 @@ def _root(
         threadpool_limits(settings.threads)  # what is loaded already
 
 
-def main() -> None:
+def run() -> None:
     """Run the command line; exit code 0 only on success (2 bad input, 3 missing extra)."""
     try:
         app(standalone_mode=True)
@@ -71,7 +71,12 @@ def main() -> None:
         if stop.code == INTERRUPTED:
             typer.echo("Stopped. Run the same command again: the cache keeps what was computed.", err=True)
         raise
-    except BrokenPipeError:
-        # The reader (head, less) has gone; nothing is left to say.
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    except OSError as error:
+        # Nothing more can be said there; what is buffered must not be tried again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+        if isinstance(error, BrokenPipeError):  # the reader (head, less) has gone
+            sys.exit(0)
+        show_error(ZhiyinError("The output cannot be written", received=error.strerror or str(error)))
+        sys.exit(2)

@@ -7,7 +7,16 @@ from typing import Annotated
 
 import typer
 
-from zhiyin.cli.output import JsonOption, SetOption, overrides_of, print_json, say, show_table
+from zhiyin.cli.output import (
+    JsonOption,
+    SetOption,
+    overrides_of,
+    print_json,
+    say,
+    show_learned,
+    show_steps,
+    show_table,
+)
 from zhiyin.pipeline.demo import run_demo
 
 __all__ = ["demo"]
@@ -32,13 +41,6 @@ def demo(
         print_json(done.results)
         return
     show_table(done.table)
-    for name, gain in done.results["steps"].items():
-        interval = f"{gain['mean']:+.4f} [{gain['low']:+.4f}, {gain['high']:+.4f}]"
-        say(f"{name}: NDCG {interval} from the stage before")
-    for way, blend in done.results["learned"]["language_model"].items():
-        chosen = ", chosen" if blend["chosen"] else ""
-        say(
-            f"Weight of the language model ({way}{chosen}):"
-            f" {blend['weight']:.2f} [{blend['low']:.2f}, {blend['high']:.2f}]"
-        )
+    show_steps(done.results["steps"])
+    show_learned(done.results["learned"])
     say(f"Took {done.results['seconds']} s. Open {done.report}")

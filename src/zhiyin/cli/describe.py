@@ -23,7 +23,7 @@ def describe(
     recommender = Recommender.load(model_folder(folder))
     found = [recommender.describe(user) for user in users]
     if as_json:
-        print_json([one.to_dict() for one in found])
+        print_json({"users": [one.to_dict() for one in found]})
         return
     for one in found:
         if not one.claims:
@@ -31,4 +31,6 @@ def describe(
             continue
         typer.echo(one.text)
         rows = [(line.kind, line.name, line.value, line.count) for line in one.evidence.lines]
+        for sentence in one.rejected:
+            say(f"Dropped, not in the evidence: {sentence}")
         table(f"Evidence for {one.user}", ("kind", "name", "value", "events"), rows)

@@ -9,8 +9,9 @@ from typing import Annotated
 import typer
 
 from zhiyin.cli.output import say, show_problems
-from zhiyin.data import Dataset, load_bundled
+from zhiyin.data import Dataset, ProblemReport, load_bundled
 from zhiyin.data.bundled import BUNDLED
+from zhiyin.data.problems import RejectedRowsError
 from zhiyin.errors import ConfigError
 
 __all__ = [
@@ -54,20 +55,33 @@ def read_dataset(
         dataset = load_bundled(events)
     else:
         mapping = _mapping(columns)
-        dataset = Dataset.from_files(
-            events,
-            items,
-            users,
-            columns=mapping,
-            delimiter=delimiter,
-            max_rejected=max_rejected,
-            event_weights=event_weights,
-        )
+        try:
+            dataset = Dataset.from_files(
+                events,
+                items,
+                users,
+                columns=mapping,
+                delimiter=delimiter,
+                max_rejected=max_rejected,
+                event_weights=event_weights,
+            )
+        except RejectedRowsError as error:
+            _keep_rejected(error.report, rejected)
+            raise
     show_problems(dataset)
-    if rejected is not None and dataset.report.n_rejected:
-        dataset.report.write_rejected(rejected)
-        say(f"The rejected rows are in {rejected}")
+    _keep_rejected(dataset.report, rejected)
     return dataset
+
+
+def _keep_rejected(report: ProblemReport, path: Path | None) -> None:
+    """Write the rejected rows of this run; those of an earlier one go."""
+    if path is None:
+        return
+    if report.n_rejected:
+        report.write_rejected(path)
+        say(f"The rejected rows are in {path}")
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _mapping(pairs: Sequence[str] | None) -> dict[str, str] | None:

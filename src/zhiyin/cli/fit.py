@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -16,9 +16,9 @@ from zhiyin.cli.files import (
     UsersOption,
     read_dataset,
 )
-from zhiyin.cli.output import JsonOption, SetOption, overrides_of, print_json, say
+from zhiyin.cli.output import JsonOption, SetOption, overrides_of, print_json, say, show_learned
 from zhiyin.data import cut_by_time
-from zhiyin.pipeline import Recommender
+from zhiyin.pipeline import Recommender, learned
 
 __all__ = ["fit"]
 
@@ -51,18 +51,20 @@ def fit(
     if dataset.has_times:
         made.fit(*cut_by_time(dataset, valid))
     else:
-        say("The events have no times: nothing can be held out, so no weight is learned")
+        say("The events have no different times: nothing can be held out, so no weight is learned")
         made.fit(dataset)
     made.save(out)
-    summary = {
+    summary: dict[str, Any] = {
         "folder": str(out),
         "recipe": made.recipe.name,
         "events": dataset.n_events,
         "users": dataset.n_users,
         "items": dataset.n_items,
         "rejected": dataset.report.n_rejected,
+        "learned": learned(made),
     }
     if as_json:
         print_json(summary)
     else:
+        show_learned(summary["learned"])
         say(f"Fitted on {dataset.n_events:,} events; saved in {out}")

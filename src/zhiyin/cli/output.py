@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -24,7 +25,9 @@ __all__ = [
     "print_json",
     "say",
     "show_error",
+    "show_learned",
     "show_problems",
+    "show_steps",
     "show_table",
     "table",
 ]
@@ -53,7 +56,16 @@ def say(line: str) -> None:
 
 def show_error(error: ZhiyinError) -> None:
     """What went wrong and what to do, without a traceback."""
-    Console(stderr=True, highlight=False, soft_wrap=True).print(f"[bold red]Error[/]: {_safe(str(error))}")
+    text = _spoken(_safe(str(error)))
+    Console(stderr=True, highlight=False, soft_wrap=True).print(f"[bold red]Error[/]: {text}")
+
+
+def _spoken(text: str) -> str:
+    """Hints name arguments of Python; here they are options."""
+    text = re.sub(r"Pass columns=\{'(\w+)': '([^']*)'\}", r"Pass --column \1=\2", text)
+    text = re.sub(r"pass columns=\{'(\w+)': '([^']*)'\}", r"pass --column \1=\2", text)
+    text = re.sub(r"delimiter=('[^']*')", r"--delimiter \1", text)
+    return text.replace("max_rejected=1.0", "--max-rejected 1")
 
 
 def show_problems(dataset: Dataset) -> None:
@@ -69,6 +81,26 @@ def show_table(found: EvaluationTable) -> None:
     wide = console.width >= 150
     shown = ("ndcg", "recall", "intra_list_distance", "catalogue_coverage") if wide else ("ndcg",)
     console.print(found.render(shown))
+
+
+def show_learned(found: Mapping[str, Any]) -> None:
+    """The weights that were learned on validation, with their intervals."""
+    if found["fusion"]:
+        say("Fusion weights: " + ", ".join(f"{name} {weight:g}" for name, weight in found["fusion"].items()))
+    for way, blend in found["language_model"].items():
+        interval = f"{blend['weight']:.2f} [{blend['low']:.2f}, {blend['high']:.2f}]"
+        note = " (chosen)" if blend["chosen"] else ""
+        say(f"Weight of the language model, {way}{note}: {interval}, {blend['users']} users")
+    if found["language_model"]:
+        used = f"used with {found['weight']:.2f}" if found["weight"] else "not used: its interval reaches 0"
+        say(f"The language model is {used}")
+
+
+def show_steps(steps: Mapping[str, Mapping[str, Any]]) -> None:
+    """What each stage adds to the one before."""
+    for name, gain in steps.items():
+        interval = f"{gain['mean']:+.4f} [{gain['low']:+.4f}, {gain['high']:+.4f}]"
+        say(f"{name}: NDCG {interval} from the stage before")
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

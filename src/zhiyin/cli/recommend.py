@@ -23,7 +23,11 @@ def recommend(
 ) -> None:
     """Recommend items to users."""
     asked: list[str | None] = [*users] if users else [None]
-    found = Recommender.load(model_folder(folder)).recommend(asked, text=text, k=k, reasons=reasons)
+    recommender = Recommender.load(model_folder(folder))
+    unknown = [user for user in asked if user and recommender.dataset.index_of_users([user])[0] < 0]
+    if unknown:
+        say(f"Not known, answered as someone new: {', '.join(map(repr, unknown))}")
+    found = recommender.recommend(asked, text=text, k=k, reasons=reasons)
     for note in found.notes:
         say(note)
     if as_json:

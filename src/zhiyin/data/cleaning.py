@@ -75,7 +75,7 @@ def clean_events(frame: pl.DataFrame) -> tuple[pl.DataFrame, ProblemReport]:
             received=", ".join(frame.columns),
             hint=f"Add {' and '.join(missing)}.",
         )
-    collector = Collector("events")
+    collector = Collector("events, usable rows")
     collector.attach(frame, np.arange(1, frame.height + 1))
     _reject_values(frame, collector)
     _reject_duplicates(frame, collector)

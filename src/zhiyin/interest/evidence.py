@@ -22,6 +22,7 @@ from zhiyin.types import FloatArray, IntArray, Ragged
 __all__ = ["Background", "Evidence", "EvidenceLine", "figures", "gather_evidence"]
 
 DAY = 86_400.0
+_MARKUP = re.compile(r"<\|[^<>|]{0,40}\|>\w*|\x1b\[[0-9;]*[A-Za-z]")
 TOPICS = 5
 ATTRIBUTES = 5
 RECENT = 3
@@ -105,7 +106,10 @@ class Background:
     @cached_property
     def phrases(self) -> tuple[tuple[str, ...], ...]:
         """Words and pairs of neighbouring words of each title, by item."""
-        return tuple(tuple(dict.fromkeys(_phrases(title))) for title in self.catalogue.titles)
+        # Control codes and chat-template tokens in a title are nobody's interest.
+        return tuple(
+            tuple(dict.fromkeys(_phrases(_MARKUP.sub(" ", title)))) for title in self.catalogue.titles
+        )
 
     @cached_property
     def shares(self) -> Mapping[str, float]:

@@ -18,6 +18,7 @@ from zhiyin.errors import InputError
 from zhiyin.lm.generation import OpenVinoWriter, TransformersWriter, check_request, open_writer
 from zhiyin.lm.linear import speed_up
 from zhiyin.lm.scoring import Scorer
+from zhiyin.lm.texts import listed
 from zhiyin.types import FloatArray, Message
 
 __all__ = ["CausalLanguageModel", "Precision"]
@@ -160,6 +161,7 @@ class CausalLanguageModel:
         InputError
             For an empty prompt or a number out of range.
         """
+        prompts = listed(prompts, "prompts")
         check_request(prompts, max_tokens=max_tokens, temperature=temperature, seed=seed)
         with self._lock:
             writer = self._open()
@@ -171,7 +173,7 @@ class CausalLanguageModel:
         The first token has nothing before it and no entry.
         """
         with self._lock:
-            return self._scorer.token_log_probabilities(self._encode(texts))
+            return self._scorer.token_log_probabilities(self._encode(listed(texts, "texts")))
 
     def log_likelihood(self, prefix: str, continuations: Sequence[str]) -> FloatArray:
         """Log p(continuation | prefix), summed over its tokens, float64 [n], nats.
@@ -201,7 +203,7 @@ class CausalLanguageModel:
         True
         """
         with self._lock:
-            head, *rest = self._encode([prefix, *continuations])
+            head, *rest = self._encode([prefix, *listed(continuations, "continuations")])
             return self._scorer.log_likelihood(head, rest)
 
     def answer_logits(self, prefix: str, suffixes: Sequence[str], answers: tuple[str, str]) -> FloatArray:

@@ -20,6 +20,7 @@ from zhiyin.extras import require
 from zhiyin.lm.find import file_digest, find_encoder
 from zhiyin.lm.linear import speed_up
 from zhiyin.lm.read import prepare_process, quiet_transformers, read_model
+from zhiyin.lm.texts import listed
 from zhiyin.types import ScoreArray
 
 __all__ = ["Encoder", "load_text_encoder"]
@@ -59,6 +60,7 @@ class Encoder:
 
         Equal texts are encoded once.
         """
+        texts = listed(texts, "texts")
         vectors = np.zeros((len(texts), self.dimension), np.float32)
         visible = [index for index, text in enumerate(texts) if text.strip()]
         if not visible:

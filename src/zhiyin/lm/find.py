@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from zhiyin.errors import ModelError
+from zhiyin.errors import MissingExtraError, ModelError
 
 __all__ = [
     "BUILT_IN_ENCODERS",
@@ -167,7 +167,8 @@ def _inside_package(name: str, package: str, relative: str) -> Path:
         path = Path(place) / relative
         if path.exists():
             return path
-    raise ModelError(
+    missing = MissingExtraError if spec is None else ModelError
+    raise missing(
         f"The weights of {name!r} are not installed",
         expected=f"{relative} in the package {package}",
         received="no such package" if spec is None else "a package without that file",

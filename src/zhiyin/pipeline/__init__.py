@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from zhiyin.pipeline.comparison import compare
-from zhiyin.pipeline.evaluation import evaluate_recommender
+from zhiyin.pipeline.evaluation import evaluate_recommender, learned, step_gains
 from zhiyin.pipeline.filters import Filters
 from zhiyin.pipeline.live import Ask, LiveRecommender
 from zhiyin.pipeline.recommendations import Recommendations
@@ -22,6 +22,8 @@ __all__ = [
     "compare",
     "dataset_of",
     "evaluate_recommender",
+    "learned",
     "refit",
     "roll_back",
+    "step_gains",
 ]

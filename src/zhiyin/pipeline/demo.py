@@ -20,7 +20,8 @@ from zhiyin.data import Split, Task, load_bundled, split_by_time
 from zhiyin.draws import generator, key_of
 from zhiyin.evaluate.diversity import catalogue_coverage, exposure_gini
 from zhiyin.evaluate.table import EvaluationTable
-from zhiyin.pipeline.evaluation import evaluate_recommender, step_gains
+from zhiyin.extras import require
+from zhiyin.pipeline.evaluation import evaluate_recommender, learned, step_gains
 from zhiyin.pipeline.recommender import Recommender
 from zhiyin.pipeline.report import write_report
 from zhiyin.types import IntArray
@@ -67,6 +68,9 @@ def run_demo(
         Receives one line a step.
     """
     folder, started = Path(folder), time.monotonic()
+    for library in ("jinja2", "plotly"):  # asked for now rather than after minutes of work
+        require(library)
+    write_text(folder / "results.json", "{}")
     recipe = load_recipe("retail", _with_examples(overrides, valid_users))
     dataset = load_bundled(DATA)
     say(f"{dataset.n_events:,} events, {dataset.n_users:,} users, {dataset.n_items:,} items")
@@ -81,7 +85,7 @@ def run_demo(
     recommender.save(folder / "recommender")
     results = {
         "about": _about(recipe, split, task, k),
-        "learned": _learned(recommender),
+        "learned": learned(recommender),
         "table": table.to_dict(),
         "steps": {name: asdict(one) for name, one in step_gains(table, f"ndcg@{k}").items()},
         "exposure": _exposure(lists, dataset.n_items, k),
@@ -119,19 +123,6 @@ def _about(recipe: Recipe, split: Split, task: Task, k: int) -> dict[str, Any]:
         "without_history": int((task.queries.histories.lengths == 0).sum()),
         "relevant_per_user": round(float(task.relevant.lengths[task.relevant.lengths > 0].mean()), 1),
     }
-
-
-def _learned(recommender: Recommender) -> dict[str, Any]:
-    parts = recommender.components
-    trials = getattr(parts.ranker, "trials_", {})
-    return {
-        "fusion": dict(getattr(parts.retriever, "weights_", {})),
-        "language_model": {
-            way: {"weight": blend.weight, "low": blend.low, "high": blend.high, "gain": blend.gain,
-                  "users": blend.users, "chosen": way == getattr(parts.ranker, "scoring_", None)}
-            for way, blend in trials.items()
-        },
-    }  # fmt: skip
 
 
 def _exposure(lists: Mapping[str, IntArray], n_items: int, k: int) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 from zhiyin.data import Dataset, Task
 from zhiyin.evaluate.intervals import Interval, paired_difference
@@ -10,10 +11,10 @@ from zhiyin.evaluate.table import EvaluationTable, evaluate_lists
 from zhiyin.interest import item_vectors
 from zhiyin.pipeline.recommender import Recommender
 from zhiyin.pipeline.stages import Trace
-from zhiyin.retrieve import make_retriever
+from zhiyin.retrieve import FusionRetriever, make_retriever
 from zhiyin.types import IntArray
 
-__all__ = ["evaluate_recommender", "stage_lists", "step_gains", "trivial_lists"]
+__all__ = ["learned", "evaluate_recommender", "stage_lists", "step_gains", "trivial_lists"]
 
 STAGE_NAMES = {"rank": "+ language model", "diversify": "+ diversify"}
 
@@ -33,7 +34,7 @@ def stage_lists(
     """The first k places after each stage, in the order of the way, from one run.
 
     The members of a fusion come first, each alone; with ``ranker_alone`` also the order that the
-    ranker gives to the retrieved candidates without their retrieval score.
+    ranker gives to the first retrieved candidates without their retrieval score.
     """
     parts = recommender.components
     lists: dict[str, IntArray] = {}
@@ -45,7 +46,7 @@ def stage_lists(
     trace = recommender.run(task.queries, k=k)
     alone = getattr(parts.ranker, "alone", None)
     if ranker_alone and alone is not None:
-        lists["language model alone"] = alone(task.queries, trace.stages["retrieve"]).items[:, :k]
+        lists["language model's order"] = alone(task.queries, trace.stages["retrieve"]).items[:, :k]
     for stage, candidates in trace.stages.items():
         lists[STAGE_NAMES.get(stage, first)] = candidates.items[:, :k]
     lists["+ explore"] = trace.slates.items
@@ -112,3 +113,21 @@ def step_gains(table: EvaluationTable, metric: str) -> dict[str, Interval]:
         after: paired_difference(table.values[after][metric], table.values[before][metric], seed=table.seed)
         for before, after in pairwise(names[first:])
     }
+
+
+def learned(recommender: Recommender) -> dict[str, Any]:
+    """What was learned on validation, as plain values: fusion weights, the language model's weight.
+
+    ``weight`` is the one in use; ``language_model`` holds each way to ask with its interval.
+    """
+    parts = recommender.components
+    trials = getattr(parts.ranker, "trials_", {})
+    return {
+        "weight": getattr(parts.ranker, "weight", 0.0),
+        "fusion": dict(parts.retriever.weights_) if isinstance(parts.retriever, FusionRetriever) else {},
+        "language_model": {
+            way: {"weight": blend.weight, "low": blend.low, "high": blend.high, "gain": blend.gain,
+                  "users": blend.users, "chosen": way == getattr(parts.ranker, "scoring_", None)}
+            for way, blend in trials.items()
+        },
+    }  # fmt: skip

@@ -3,7 +3,8 @@
 The reason names the history items whose removal lowers the item's score most. It is shown only if
 removing them lowers the score more than nearly all removals of as many random history items do
 (the 90 % quantile: the named ones were chosen as the strongest, so beating the mean proves little).
-Otherwise the reason says what else carried the item (popularity, the stated wish), or nothing.
+An item never explains itself, and the same question gets the same answer. Otherwise the reason says
+what else carried the item: the stated wish where the item's text is near it, popularity, or nothing.
 Knows the retrieval score only; it asks the same retriever again with parts of the history gone.
 """
 
@@ -17,9 +18,9 @@ import numpy as np
 import numpy.typing as npt
 
 from zhiyin.data import Catalogue, Dataset
-from zhiyin.draws import generator
+from zhiyin.draws import generator, key_of
 from zhiyin.pipeline.stages import Components
-from zhiyin.types import BoolArray, FloatArray, IntArray, Queries, Ragged, Retriever
+from zhiyin.types import BoolArray, FloatArray, IntArray, Queries, Ragged, Retriever, ScoreArray
 
 __all__ = ["Explanation", "explain_items"]
 
@@ -27,6 +28,7 @@ NEWEST = 60
 NAMED = 2
 CONTROLS = 20
 LEVEL = 0.9
+NEAR = 0.4  # cosine around the catalogue's mean; letters at random stay below 0.3
 DEPTH = 1000
 NOTHING = np.empty(0, dtype=np.int64)
 
@@ -71,12 +73,18 @@ def explain_items(
     size = len(query.histories.items)
     places = np.arange(max(size - NEWEST, 0), size)
     named = min(NAMED, max(len(places) - 1, 0))
-    rng = generator(seed, int(query.keys[0]), stream="explain")
+    # The controls depend on the history, not on the request: a reason does not change by itself.
+    rng = generator(seed, key_of(query.histories.items.tobytes().hex()), stream="explain")
     single = [places[[at]] for at in range(len(places))]
     controls = [rng.choice(places, named, replace=False) for _ in range(CONTROLS)] if named else []
     scores, shares = asking.scores([NOTHING, *single, *controls])
     full, alone, random = scores[0], scores[1 : 1 + len(single)], scores[1 + len(single) :]
-    chosen = [places[np.argsort(alone[:, at], kind="stable")[:named]] for at in range(len(wanted))]
+    own = query.histories.items[places][:, None] == wanted
+    alone = np.where(own, np.inf, alone)  # an item does not explain itself
+    order = np.argsort(alone, axis=0, kind="stable")
+    others = (~own).sum(axis=0)
+    chosen = [places[order[: min(named, others[at]), at]] for at in range(len(wanted))]
+    near = _nearness(parts.retriever, query.texts[0], wanted)
     without, _ = asking.scores(chosen)
     explanations = []
     for at, item in enumerate(wanted):
@@ -84,16 +92,24 @@ def explain_items(
         chance = float(np.quantile(full[at] - random[:, at], LEVEL)) if named else 0.0
         titles = [catalogue.titles[query.histories.items[place]] for place in chosen[at]]
         because = tuple(titles) if drop > max(chance, 0.0) else ()
-        own = {name: float(values[0, at]) for name, values in shares.items()}
-        reason = _sentence(because, own, stated=bool(query.texts[0]))
+        mine = {name: float(values[0, at]) for name, values in shares.items()}
+        reason = _sentence(because, mine, near=float(near[at]))
         explanations.append(
-            Explanation(catalogue.ids[item], reason, float(full[at]), own, because, drop, chance)
+            Explanation(catalogue.ids[item], reason, float(full[at]), mine, because, drop, chance)
         )
     return explanations
 
 
-def _sentence(because: tuple[str, ...], shares: Mapping[str, float], *, stated: bool) -> str:
-    if stated and shares.get("semantic", 0) >= max(shares.values(), default=0) > 0:
+def _nearness(retriever: Retriever[Dataset], text: str | None, items: IntArray) -> ScoreArray:
+    tell = getattr(retriever, "wish_nearness", None)
+    if not text or not text.strip() or tell is None:
+        return np.zeros(len(items), dtype=np.float32)
+    near: ScoreArray = tell(text, items)
+    return near
+
+
+def _sentence(because: tuple[str, ...], shares: Mapping[str, float], *, near: float) -> str:
+    if near >= NEAR:
         return "Matches what was asked for"
     titles = [title for title in dict.fromkeys(because) if title]
     if titles:

@@ -86,8 +86,9 @@ class Recommendations:
         return "\n".join([*lines, *self.notes])
 
     def to_frame(self) -> pl.DataFrame:
-        """A table of all places."""
-        return pl.DataFrame(list(self))
+        """A table of all places; ``user_id``, ``item_id`` and ``rank`` as ``zhiyin.compare`` reads them."""
+        names = {"user": "user_id", "item": "item_id", "place": "rank"}
+        return pl.DataFrame([{names.get(key, key): value for key, value in row.items()} for row in self])
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""

@@ -203,6 +203,7 @@ class Recommender:
             Seconds; default: the end of what the recommender was fitted on.
         """
         dataset = self.dataset
+        _names([user])
         with self._lock:
             if self._background is None:
                 self._background = Background(dataset.catalogue)
@@ -210,6 +211,8 @@ class Recommender:
             history = dataset.histories(dataset.index_of_users([user]))
         moment = dataset.cut if now is None else now
         evidence = gather_evidence(history, self._background, user=user, now=moment)
+        if not self.recipe.stages.describe.active:
+            return Description(user, (), evidence, "none")
         return describe(evidence, language=self.recipe.language, model=self._writer())
 
     def with_catalogue(self, catalogue: Catalogue, changed: IntArray) -> Self:

@@ -80,7 +80,9 @@ class LanguageModelRanker:
         """Weight of the language model's score, in [0, 1]."""
         if self.config.weight is not None:
             return self.config.weight
-        return self.blend_.weight if self.blend_ is not None else 0.0
+        # A weight that cannot be told from zero is zero: the model is slow, and its noise is not free.
+        blend = self.blend_
+        return blend.weight if blend is not None and blend.low > 0 else 0.0
 
     def fit(self, examples: RankingExamples) -> Self:
         """Choose the way to ask and learn the weight; 0 where nobody took a candidate.

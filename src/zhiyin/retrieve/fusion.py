@@ -160,6 +160,15 @@ class FusionRetriever:
         ]
         return np.array(rows, dtype=np.float32).reshape(len(rows), len(queries))
 
+    def wish_nearness(self, text: str, items: IntArray) -> ScoreArray:
+        """How near items are to what somebody says, by the member that can tell; 0 where none can."""
+        for member in self.members_.values():
+            tell = getattr(member, "wish_nearness", None)
+            if tell is not None:
+                near: ScoreArray = tell(text, items)
+                return near
+        return np.zeros(len(items), dtype=np.float32)
+
     def with_catalogue(self, catalogue: Catalogue, changed: IntArray) -> Self:
         """A snapshot whose members know the new catalogue, those that can; others stay as they are."""
         if self.n_items_ is None:

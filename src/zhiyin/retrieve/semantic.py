@@ -40,8 +40,13 @@ class SemanticRetriever(ScoringRetriever):
 
     def _learn(self, train: Dataset) -> None:
         raw = item_vectors(train.catalogue, self.config.encoder)
-        self.mean_: ScoreArray = raw.mean(axis=0)
-        self.vectors_: ScoreArray = _unit(raw - self.mean_)
+        described = raw.any(axis=1)
+        self.mean_: ScoreArray = raw[described].mean(axis=0) if described.any() else raw.sum(axis=0)
+        self.vectors_: ScoreArray = self._centred(raw)
+
+    def _centred(self, raw: ScoreArray) -> ScoreArray:
+        """Unit vectors around the catalogue's mean; zero where there is no text to speak of."""
+        return np.where(raw.any(axis=1, keepdims=True), _unit(raw - self.mean_), np.float32(0))
 
     def _extend(self, catalogue: Catalogue, changed: IntArray) -> None:
         # The mean stays that of the fit, so that the vectors of all other items stay as they are.
@@ -49,7 +54,7 @@ class SemanticRetriever(ScoringRetriever):
         vectors[: len(self.vectors_)] = self.vectors_
         if len(changed):
             cards = item_cards(catalogue, changed)
-            vectors[changed] = _unit(encode_texts(cards, self.config.encoder) - self.mean_)
+            vectors[changed] = self._centred(encode_texts(cards, self.config.encoder))
         self.vectors_, self.n_items_ = vectors, len(catalogue)
 
     def _scores(self, queries: Queries) -> ScoreArray:
@@ -57,7 +62,16 @@ class SemanticRetriever(ScoringRetriever):
         scores: ScoreArray = wanted @ self.vectors_.T
         silent = ~stated & (np.abs(wanted).sum(axis=1) == 0)
         scores[silent] = -np.inf
+        scores[:, ~self.vectors_.any(axis=1)] = -np.inf  # of an item without a text nothing is known
         return scores
+
+    def wish_nearness(self, text: str, items: IntArray) -> ScoreArray:
+        """How near items are to what somebody says, cosine in [-1, 1], float32 [len(items)]."""
+        wish = self._centred(encode_texts([text], self.config.encoder))[0]
+        known = items < len(self.vectors_)
+        near = np.zeros(len(items), dtype=np.float32)
+        near[known] = self.vectors_[items[known]] @ wish
+        return near
 
     def _users(self, queries: Queries) -> tuple[ScoreArray, Array]:
         history = in_range(queries.histories, len(self.vectors_))
@@ -74,7 +88,7 @@ class SemanticRetriever(ScoringRetriever):
         stated = np.array([bool(text and text.strip()) for text in queries.texts], dtype=bool)
         if stated.any():
             texts = [text for text in queries.texts if text and text.strip()]
-            wishes = _unit(encode_texts(texts, self.config.encoder) - self.mean_)
+            wishes = self._centred(encode_texts(texts, self.config.encoder))
             weight = self.config.text_weight
             users[stated] = _unit(weight * wishes + (1 - weight) * users[stated])
         return users, stated
