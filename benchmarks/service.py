@@ -2,7 +2,7 @@
 
 Baseline and contender are two endpoints of one running server (one worker), loaded in turn by the same
 generator: GET /health/live, which does nothing, and POST /v1/recommend for one known user, with retrieval,
-diversity, exploration, and the decision on disk before the answer. Prints one JSON object: throughput of
+diversity, exploration, and the decision committed before the answer. Prints one JSON object: throughput of
 both and their ratio, CPU of the server's processes per request, latency at half load, growth of memory.
 Bars: ratio >= 0.05, CPU <= 4 ms, p99 at half load <= 50 ms.
 

@@ -22,7 +22,6 @@ LAYOUT = {
     "margin": {"l": 60, "r": 20, "t": 30, "b": 50},
     "height": 380,
 }
-SIDES = ("top center", "bottom center", "middle right", "middle left")
 
 
 def write_report(path: Path, results: Mapping[str, Any]) -> Path:
@@ -102,17 +101,23 @@ def _accuracy(rows: list[dict[str, Any]]) -> str:
 
 def _trade(rows: list[dict[str, Any]]) -> str:
     go = require("plotly.graph_objects")
+    names: dict[tuple[float, float], list[str]] = {}  # lists that cannot be told apart share a point
+    for row in rows:
+        point = (round(row["ndcg"]["mean"], 2), round(row["intra_list_distance"]["mean"], 2))
+        names.setdefault(point, []).append(row["name"])
+    widest = max(accuracy for accuracy, _ in names)
     points = go.Scatter(
-        x=[row["ndcg"]["mean"] for row in rows],
-        y=[row["intra_list_distance"]["mean"] for row in rows],
-        text=[row["name"] for row in rows],
+        x=[accuracy for accuracy, _ in names],
+        y=[distance for _, distance in names],
+        text=[", ".join(found) for found in names.values()],
         mode="markers+text",
-        textposition=[SIDES[place % len(SIDES)] for place in range(len(rows))],
+        textposition=["middle right" if accuracy > 0.8 * widest else "middle left" for accuracy, _ in names],
         marker={"size": 10, "color": ACCENT},
+        cliponaxis=False,
     )
     return _figure(
         [points],
-        xaxis={"title": {"text": "accuracy (NDCG)"}},
+        xaxis={"title": {"text": "accuracy (NDCG)"}, "range": [-0.35 * widest, 1.75 * widest]},
         yaxis={"title": {"text": "diversity (mean distance within a list)"}},
     )
 

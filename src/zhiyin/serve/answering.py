@@ -1,7 +1,7 @@
 """One thread that answers: wishes that wait together are answered together.
 
 While a batch is computed the next one gathers, so that a busy server spends less on each request
-and an idle one waits for nothing. A slate is handed out only when its decision is on disk.
+and an idle one waits for nothing. A slate is handed out only when its decision is committed.
 """
 
 from __future__ import annotations

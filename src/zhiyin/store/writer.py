@@ -1,6 +1,6 @@
 """One thread that writes; what arrives together is committed together.
 
-A caller waits until its change is on disk. Changes that queue up meanwhile share the next
+A caller waits until its change is committed. Changes that queue up meanwhile share the next
 transaction, so that a slow disk costs one sync a group rather than one a change. A change that
 fails takes none of its group with it: the group is undone and each change is tried alone.
 """
