@@ -29,8 +29,9 @@ NEWEST = 10_000
 class Store:
     """Users, items, events, decisions, feedback and model versions in SQLite or PostgreSQL.
 
-    What returns from a writing method is on disk (decisions: committed, on disk with what follows). The methods ending in ``_later`` give a future
-    instead of waiting. Every reading method sees what has been committed, by whatever process.
+    What returns from a writing method is on disk (decisions: committed, on disk with what follows).
+    The methods ending in ``_later`` give a future instead of waiting. Every reading method sees what
+    has been committed, by whatever process.
 
     Examples
     --------
