@@ -1,6 +1,7 @@
 """Saved folders are whole or absent, and a damaged one is refused by name."""
 
 import json
+import os
 import resource
 import signal
 import subprocess
@@ -183,3 +184,17 @@ def test_write_text_replaces_whole(tmp_path):
     write_text(tmp_path / "a" / "b.txt", "二")
     assert (tmp_path / "a" / "b.txt").read_text("utf-8") == "二"
     assert [path.name for path in (tmp_path / "a").iterdir()] == ["b.txt"]
+
+
+def test_what_a_killed_process_left_is_swept_up(tmp_path):
+    save(tmp_path / "run")
+    versions = tmp_path / "run" / "versions"
+    gone, young, alive = (
+        versions / f".draft-{name}" for name in ("4194999-a", "4194999-b", f"{os.getpid()}-c")
+    )
+    for path in (gone, young, alive):
+        path.mkdir()
+    for path in (gone, alive):
+        os.utime(path, (0, 0))
+    save(tmp_path / "run", "b")
+    assert not gone.exists() and young.exists() and alive.exists()

@@ -15,6 +15,7 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import metadata
@@ -42,6 +43,7 @@ __all__ = [
 
 FORMAT = 1
 KEPT_VERSIONS = 4
+ABANDONED_SECONDS = 3600.0
 NAME_LENGTH = 16
 
 
@@ -291,8 +293,11 @@ def _sweep(versions: Path) -> None:
     """Remove what processes that were killed have left half-written."""
     for path in versions.glob(".draft-*-*"):
         owner = path.name.split("-")[1]
-        if owner.isdigit() and not Path(f"/proc/{owner}").exists() and Path("/proc/self").exists():
-            shutil.rmtree(path, ignore_errors=True)
+        gone = owner.isdigit() and Path("/proc/self").exists() and not Path(f"/proc/{owner}").exists()
+        # A young one may belong to another machine that shares the folder.
+        with contextlib.suppress(OSError):
+            if gone and time.time() - path.stat().st_mtime > ABANDONED_SECONDS:
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def _prune(folder: Path, *, keep: str) -> None:

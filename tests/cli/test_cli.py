@@ -154,3 +154,11 @@ def test_interrupting_is_clean(tmp_path):
         pytest.skip("it was faster than the signal")
     assert process.returncode == 130 and "Stopped" in errors and "Traceback" not in errors
     assert not (tmp_path / "run" / "current").exists()
+
+
+def test_hints_name_options(tmp_path):
+    cases = {"user,item_id\na,x\nb,y\n": "--column user_id=user", "user_id;item_id\na;x\n": "--delimiter ';'"}
+    for text, option in cases.items():
+        (tmp_path / "events.csv").write_text(text)
+        done = run("fit", tmp_path / "events.csv", "--out", tmp_path / "run", code=2)
+        assert option in done.stderr and "columns={" not in done.stderr

@@ -224,6 +224,14 @@ def test_request_ids_come_back(api):
     assert odd != "a b\tc" and len(odd) == 16
 
 
+def test_a_client_who_goes_away_stops_nobody(api):
+    answering = api.app.state.parts.answering
+    jobs = [answering.submit([Ask(key=number, user="u1")], 2) for number in range(20)]
+    assert not any(job.cancel() for job in jobs)
+    assert all(len(job.result(20).asks) == 1 for job in jobs)
+    recommend(api, {"user": "u2"})
+
+
 def test_health_and_measures(api):
     recommend(api, {"user": "u1"})
     ready = api.get("/health/ready").json()

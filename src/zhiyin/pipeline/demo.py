@@ -70,7 +70,8 @@ def run_demo(
     folder, started = Path(folder), time.monotonic()
     for library in ("jinja2", "plotly"):  # asked for now rather than after minutes of work
         require(library)
-    write_text(folder / "results.json", "{}")
+    write_text(folder / ".writable", "")
+    (folder / ".writable").unlink()
     recipe = load_recipe("retail", _with_examples(overrides, valid_users))
     dataset = load_bundled(DATA)
     say(f"{dataset.n_events:,} events, {dataset.n_users:,} users, {dataset.n_items:,} items")

@@ -67,6 +67,8 @@ class Answering:
             When too many wait.
         """
         job = _Job(tuple(asks), k)
+        # From here on nobody can cancel it: a client who goes away must not stop the thread.
+        job.done.set_running_or_notify_cancel()
         try:
             self._queue.put_nowait(job)
         except queue.Full as error:

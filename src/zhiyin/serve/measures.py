@@ -34,7 +34,7 @@ class Measures:
             "zhiyin_stage_seconds", "Time spent in each stage, by batch.", ("stage",), **options
         )
         self._slates = Counter("zhiyin_slates", "Slates handed out.", **options)
-        self._notes = Counter("zhiyin_fallbacks", "Fallbacks that were taken.", ("stage",), **options)
+        self._notes = Counter("zhiyin_fallbacks", "Fallbacks that were taken.", **options)
         self._kept = Counter(
             "zhiyin_kept", "Events and feedback, by what became of them.", ("kind", "status"), **options
         )
@@ -56,7 +56,7 @@ class Measures:
         for stage, spent in milliseconds.items():
             self._stages.labels(stage).inc(spent * share / 1000)
         if notes:
-            self._notes.labels("any").inc(notes)
+            self._notes.inc(notes)
 
     def kept(self, kind: str, status: str, n: int) -> None:
         """Events or feedback that were received."""

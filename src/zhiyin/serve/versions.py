@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from zhiyin.errors import ArtifactError, ZhiyinError
+from zhiyin.errors import ArtifactError, StoreError, ZhiyinError
 from zhiyin.logs import get_logger
 from zhiyin.pipeline import LiveRecommender, Recommender
 from zhiyin.store import Store
@@ -90,17 +90,18 @@ class Versions:
 
     def _watch(self) -> None:
         while not self._stop.wait(self.watch_seconds):
+            wanted = None
             try:
                 wanted = self.store.current_version()
                 if wanted is None or wanted in (self.current.name, self._refused):
                     continue
                 self._switch(self._load(wanted))
-            except ZhiyinError as error:
+            except Exception as error:  # whatever it is, the watching goes on
                 # The old version goes on answering; readiness tells that something is wrong.
-                self.problem = error.message
-                if isinstance(error, ArtifactError):
+                self.problem = getattr(error, "message", f"{type(error).__name__}: {error}")
+                if not isinstance(error, StoreError):
                     self._refused = wanted
-                log.error("version not switched", error=error.message)
+                log.error("version not switched", error=self.problem)
 
     def _switch(self, new: Current) -> None:
         with self._swap:

@@ -66,6 +66,8 @@ class Writer:
             When the writer is closed or too much is waiting.
         """
         done: Future[R] = Future()
+        # From here on nobody can cancel it: a caller who goes away must not stop the thread.
+        done.set_running_or_notify_cancel()
         with self._closing:
             if self._closed:
                 raise StoreError("The store is closed", hint="Open it again.")
