@@ -141,9 +141,8 @@ class Ragged:
         rows, items, weights = rows[order], items[order], weights[order]
         last = np.ones(len(rows), dtype=bool)
         last[:-1] = (rows[1:] != rows[:-1]) | (items[1:] != items[:-1])
-        return sparse.csr_array(
-            (weights[last], (rows[last], items[last])), shape=(len(self), n_items), dtype=np.float32
-        )
+        starts = np.searchsorted(rows[last], np.arange(len(self) + 1))
+        return sparse.csr_array((weights[last], items[last], starts), shape=(len(self), n_items))
 
 
 @dataclass(frozen=True, eq=False)

@@ -58,32 +58,33 @@ def _some(vectors: ScoreArray, relevance: FloatArray, present: BoolArray, k: int
     # In the order of relevance the first of equal values is the more relevant one.
     order = np.argsort(np.where(present, -relevance, np.inf), axis=1, kind="stable")
     counts = present.sum(axis=1)
-    free = np.arange(n) < counts[:, None]
     gain = (1.0 - diversity) * np.take_along_axis(relevance, order, axis=1)
+    gain[np.arange(n) >= counts[:, None]] = -np.inf
     each = np.arange(users)[:, None, None]
-    alike = _resemblance(vectors)[each, order[:, :, None], order[:, None, :]]
-    value = np.where(free, gain, -np.inf)
+    loss = np.float32(diversity) * _resemblance(vectors)[each, order[:, :, None], order[:, None, :]]
     nearest = np.zeros((users, n), dtype=np.float32)
-    every = np.arange(users)
+    value, every = gain.copy(), np.arange(users)
+    picked = np.empty((users, min(k, n)), dtype=np.int64)
+    for place in range(picked.shape[1]):
+        best = picked[:, place] = value.argmax(axis=1)
+        gain[every, best] = -np.inf
+        np.maximum(nearest, loss[every, best], out=nearest)
+        np.subtract(gain, nearest, out=value)
     chosen = np.full((users, k), -1, dtype=np.int64)
-    for place in range(min(k, n)):
-        best = value.argmax(axis=1)
-        chosen[:, place] = np.where(place < counts, order[every, best], -1)
-        free[every, best] = False
-        np.maximum(nearest, alike[every, best], out=nearest)
-        value = np.where(free, gain - diversity * nearest, -np.inf)
+    chosen[:, : picked.shape[1]] = np.take_along_axis(order, picked, axis=1)
+    chosen[np.arange(k) >= counts[:, None]] = -1
     return chosen
 
 
 def _resemblance(vectors: ScoreArray) -> ScoreArray:
     """max(0, cos) of all pairs of each list, float32 [U, n, n]; a zero vector resembles nothing.
 
-    Lengths are taken from the products' diagonal: the vectors are read once. Rows of absent items may
-    hold anything; nobody reads their products.
+    Lengths are taken from the products' diagonal: the vectors are read once. Absent items may
+    hold anything: what is no number resembles nothing.
     """
     with np.errstate(invalid="ignore", over="ignore"):
         products = vectors @ vectors.transpose(0, 2, 1)
         norms = np.sqrt(np.diagonal(products, axis1=1, axis2=2))
         scale = np.maximum(norms[:, :, None] * norms[:, None, :], np.finfo(np.float32).tiny)
-        alike: ScoreArray = np.maximum(products / scale, np.float32(0))
+        alike: ScoreArray = np.fmax(products / scale, np.float32(0))
     return alike

@@ -51,7 +51,7 @@ class SequentialPolicy(ABC):
         """How likely each candidate is at the next place, float64 [U, n].
 
         ``remaining`` bool [U, n]; ``ranks`` int64 [U, n] of all candidates in their order, from
-        0; ``scores`` float64 [U, n]. Rows with nothing left are ignored.
+        0; ``scores`` float64 [U, n]. What a row with nothing left says is ignored.
         """
 
     def _marginals(self, valid: Places, ranks: Places, scores: FloatArray) -> FloatArray:
@@ -96,13 +96,15 @@ class SequentialPolicy(ABC):
         uniform = uniforms(seed, queries.keys, k, stream=STREAM)
         chosen = np.full((len(queries), k), -1, dtype=np.int64)
         conditional = np.full((len(queries), k), np.nan)
+        every = np.arange(len(queries))
         for place in range(min(k, int(valid.max(initial=0)))):
-            rows = np.flatnonzero(valid > place)
-            likely = self._probabilities(remaining[rows], ranks[rows], scores[rows])
-            drawn = _draw(likely, uniform[rows, place])
-            chosen[rows, place] = drawn
-            conditional[rows, place] = likely[np.arange(len(rows)), drawn]
-            remaining[rows, drawn] = False
+            likely = self._probabilities(remaining, ranks, scores)
+            drawn = _draw(likely, uniform[:, place])
+            chosen[:, place] = drawn
+            conditional[:, place] = likely[every, drawn]
+            remaining[every, drawn] = False
+        filled = np.arange(k) < valid[:, None]
+        chosen[~filled], conditional[~filled] = -1, np.nan
         shown = chosen >= 0
         where = np.maximum(chosen, 0)
         chosen_ranks = np.where(shown, _taken(ranks, where), -1)

@@ -42,7 +42,9 @@ class GreedyPolicy(SequentialPolicy):
         return "greedy@1"
 
     def _probabilities(self, remaining: BoolArray, ranks: Places, scores: FloatArray) -> FloatArray:
-        return _first(remaining).astype(np.float64)
+        likely = np.zeros(remaining.shape)
+        likely[np.arange(len(likely)), remaining.argmax(axis=1)] = 1.0
+        return likely
 
     def _marginals(self, valid: Places, ranks: Places, scores: FloatArray) -> FloatArray:
         return np.ones(ranks.shape)
@@ -83,11 +85,12 @@ class EpsilonGreedyPolicy(SequentialPolicy):
 
     def _probabilities(self, remaining: BoolArray, ranks: Places, scores: FloatArray) -> FloatArray:
         pool = remaining if self.config.pool is None else remaining & (ranks < self.config.pool)
-        m = pool.sum(axis=1, keepdims=True)
+        m = np.count_nonzero(pool, axis=1)
         share = self.config.epsilon / np.maximum(m, 1)
+        likely: FloatArray = pool * share[:, None]
         # 1 - ε (m-1)/m rather than 1 - ε + ε/m: exactly 1 when one is left or ε is 0.
-        best = np.where(m > 0, 1.0 - share * (m - 1), 1.0)
-        return np.where(_first(remaining), best, np.where(pool, share, 0.0))
+        likely[np.arange(len(m)), remaining.argmax(axis=1)] = np.where(m > 0, 1.0 - share * (m - 1), 1.0)
+        return likely
 
     def _marginals(self, valid: Places, ranks: Places, scores: FloatArray) -> FloatArray:
         sizes = valid if self.config.pool is None else np.minimum(valid, self.config.pool)
@@ -143,9 +146,3 @@ def marginal_table(size: int, k: int, epsilon: float) -> FloatArray:
         table[:, last] = np.minimum(chance, 1.0)
     table.setflags(write=False)
     return table
-
-
-def _first(remaining: BoolArray) -> BoolArray:
-    """Mark the first remaining candidate of each row."""
-    first: BoolArray = remaining & (np.cumsum(remaining, axis=1) == 1)
-    return first

@@ -140,12 +140,9 @@ class FusionRetriever:
         pool = self._pool(queries, max(self.config.depth, n))
         weights = self._weights(queries)
         best, places = pool.best(weights, n)
-        columns = np.maximum(places, 0)
-        features = {
-            f"retrieve.{name}": weight[:, None]
-            * np.where(places >= 0, np.take_along_axis(share, columns, axis=1), np.float32(0))
-            for name, share, weight in zip(self.members_, pool.shares, weights, strict=True)
-        }
+        shares = pool.shares[:, np.arange(len(queries))[:, None], places] * weights[:, :, None]
+        shares[:, places < 0] = 0
+        features = {f"retrieve.{name}": share for name, share in zip(self.members_, shares, strict=True)}
         return Candidates(best.items, best.scores, features)
 
     def _weights(self, queries: Queries) -> ScoreArray:

@@ -72,7 +72,8 @@ class ItemKNNRetriever(ScoringRetriever):
 
     def _sums(self, queries: Queries) -> sparse.csr_array:
         history = queries.histories.matrix(self.similarity_.shape[0])
-        return sparse.csr_array(history @ self.similarity_, dtype=np.float32)
+        sums: sparse.csr_array = history @ self.similarity_
+        return sums
 
     def _state(self) -> Mapping[str, Array]:
         similar = self.similarity_

@@ -62,8 +62,10 @@ def pool_lists(lists: Sequence[Candidates], *, constant: float) -> Pool:
     widths = [one.items.shape[1] for one in lists]
     origin = np.repeat(np.arange(len(lists)), widths)
     ranks = np.concatenate([np.arange(1, width + 1) for width in widths])
-    # Pads sort behind every item.
-    order = np.argsort(np.where(stacked < 0, np.iinfo(np.int32).max, stacked), axis=1, kind="stable")
+    # By item, then by list; pads behind every item. Sorting numbers is faster than sorting places.
+    keys = np.where(stacked < 0, np.int64(np.iinfo(np.int32).max), stacked) << 32 | np.arange(len(ranks))
+    keys.sort(axis=1)
+    order = keys & 0xFFFFFFFF
     ordered = np.take_along_axis(stacked, order, axis=1)
     fresh = np.ones(ordered.shape, dtype=bool)
     fresh[:, 1:] = ordered[:, 1:] != ordered[:, :-1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 
 import numpy as np
 from pydantic import Field
@@ -39,6 +40,7 @@ class SemanticRetriever(ScoringRetriever):
     reads_texts = True
 
     def _learn(self, train: Dataset) -> None:
+        self.__dict__.pop("untold_", None)
         raw = item_vectors(train.catalogue, self.config.encoder)
         described = raw.any(axis=1)
         self.mean_: ScoreArray = raw[described].mean(axis=0) if described.any() else raw.sum(axis=0)
@@ -56,14 +58,20 @@ class SemanticRetriever(ScoringRetriever):
             cards = item_cards(catalogue, changed)
             vectors[changed] = self._centred(encode_texts(cards, self.config.encoder))
         self.vectors_, self.n_items_ = vectors, len(catalogue)
+        self.__dict__.pop("untold_", None)
 
     def _scores(self, queries: Queries) -> ScoreArray:
         wanted, stated = self._users(queries)
         scores: ScoreArray = wanted @ self.vectors_.T
         silent = ~stated & (np.abs(wanted).sum(axis=1) == 0)
         scores[silent] = -np.inf
-        scores[:, ~self.vectors_.any(axis=1)] = -np.inf  # of an item without a text nothing is known
+        scores[:, self.untold_] = -np.inf
         return scores
+
+    @cached_property
+    def untold_(self) -> IntArray:
+        """Items without a text, of which nothing is known, int32."""
+        return np.flatnonzero(~self.vectors_.any(axis=1)).astype(np.int32)
 
     def wish_nearness(self, text: str, items: IntArray) -> ScoreArray:
         """How near items are to what somebody says, cosine in [-1, 1], float32 [len(items)]."""

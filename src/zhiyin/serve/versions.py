@@ -6,6 +6,7 @@ next one; a new version is loaded beside, by a thread of its own, and takes over
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 from dataclasses import dataclass
@@ -86,6 +87,9 @@ class Versions:
         live = LiveRecommender(Recommender.load(self.folder, version=name))
         found = _level(Current(live, name, -1), self.store)
         found.live.warm()
+        # A full collection looks at every object of the model, which takes a third of a second in which
+        # nobody is answered; what lives as long as the version need not be looked at.
+        gc.freeze()
         return found
 
     def _watch(self) -> None:

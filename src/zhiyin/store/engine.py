@@ -117,13 +117,21 @@ def begin(engine: Engine, *, lasting: bool) -> Iterator[Connection]:
     """A writing transaction; without ``lasting`` its end does not wait for the disk."""
     with engine.connect() as connection:
         if connection.dialect.name == "sqlite":
-            driver = connection.connection.driver_connection
-            assert driver is not None
-            driver.execute(f"PRAGMA synchronous={'FULL' if lasting else 'NORMAL'}")
+            _wait_for_disk(connection, lasting)
         with connection.begin():
             if connection.dialect.name == "postgresql" and not lasting:
                 connection.exec_driver_sql("SET LOCAL synchronous_commit TO OFF")
             yield connection
+
+
+def _wait_for_disk(connection: Connection, wanted: bool) -> None:
+    """Switch SQLite's waiting for the disk, where it is not already as wanted."""
+    info = connection.connection.info
+    if info.get("lasting", True) != wanted:
+        driver = connection.connection.driver_connection
+        assert driver is not None
+        driver.execute(f"PRAGMA synchronous={'FULL' if wanted else 'NORMAL'}")
+        info["lasting"] = wanted
 
 
 def explain(error: DBAPIError | OSError, what: str) -> StoreError:
