@@ -1,6 +1,7 @@
 """What each method computes, against a slow and plain computation."""
 
 import numpy as np
+import polars as pl
 import pytest
 from scipy import sparse
 
@@ -179,6 +180,43 @@ def test_top_n_orders_ties_by_index_and_pads():
     assert top_n(scores, 3).items.tolist() == [[1, 2, 5]]
     assert top_n(scores, 2).items.tolist() == [[1, 2]]
     assert top_n(scores, 8).items.tolist() == [[1, 2, 5, 0, 6, -1, -1, -1]]
+
+
+@pytest.mark.parametrize("distinct", [3, 50, 10**6])
+def test_top_n_of_many_equals_a_stable_sort(distinct):
+    rng = np.random.default_rng(2)
+    scores = rng.integers(0, distinct, (6, 3000)).astype(np.float32)
+    scores[1:3, rng.random(3000) < 0.5] = [[np.nan], [-np.inf]]
+    scores[3, 5:] = -np.inf  # fewer than asked for
+    clean = np.where(np.isnan(scores), -np.inf, scores)
+    expected = np.argsort(-clean, axis=1, kind="stable")[:, :20]
+    expected[3, 5:] = -1
+    assert (top_n(scores, 20).items == expected).all()
+
+
+def test_the_first_look_finds_what_all_dimensions_find(retail, monkeypatch):
+    semantic = make_retriever("semantic").fit(retail)
+    queries = Queries(
+        ("u",) * 40 + (None,),
+        Ragged.from_lists([*retail.histories().take(np.arange(40)).lists(), []]),
+        np.arange(41, dtype=np.uint64),
+        allowed=np.arange(retail.n_items) % 3 > 0,
+    )
+    plain = semantic.retrieve(queries, 50)
+    monkeypatch.setattr("zhiyin.retrieve.semantic.REDUCED_FROM", 1)
+    reduced = semantic.retrieve(queries, 50)
+    found = [np.isin(a, b).mean() for a, b in zip(plain.items[:40], reduced.items[:40], strict=True)]
+    assert np.mean(found) > 0.99
+    assert (reduced.items[40] == -1).all() and (reduced.items[:40] % 3 > 0).all()
+    assert (np.diff(reduced.scores[:40], axis=1) <= 0).all()
+    catalogue = retail.catalogue.updated(new_item("red retrospot kettle"))
+    grown = semantic.with_catalogue(catalogue, np.array([retail.n_items], np.int32))
+    wish = Queries((None,), Ragged.from_lists([[]]), np.zeros(1, np.uint64), texts=("red retrospot kettle",))
+    assert grown.retrieve(wish, 3).items[0, 0] == retail.n_items
+
+
+def new_item(title):
+    return pl.DataFrame({"item_id": ["new"], "title": [title]})
 
 
 def test_top_n_equals_a_stable_sort():

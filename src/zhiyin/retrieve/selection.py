@@ -12,6 +12,9 @@ from zhiyin.types import BoolArray, Candidates, FloatArray, IntArray, Queries, R
 __all__ = ["first_n", "hide", "hide_listed", "in_range", "top_n", "top_n_sparse"]
 
 
+FAR = 32  # times more items than places: most are passed over by a bound
+
+
 def top_n(scores: ScoreArray, n: int) -> Candidates:
     """The n largest of each row, best first; equal scores by smaller index.
 
@@ -50,6 +53,32 @@ def top_n(scores: ScoreArray, n: int) -> Candidates:
 
 def _smallest(losses: ScoreArray, width: int) -> npt.NDArray[np.int64]:
     """Places of the ``width`` smallest of each row, in any order; of equal ones the first."""
+    size = losses.shape[1]
+    if width == size:
+        return np.broadcast_to(np.arange(width), losses.shape)
+    if size < FAR * width:
+        return _partitioned(losses, width)
+    found = np.empty((len(losses), width), dtype=np.int64)
+    for row, bound in enumerate(_bounds(losses, width)):
+        near = np.flatnonzero(losses[row] <= bound) if bound < np.inf else np.arange(size)
+        found[row] = near[_partitioned(losses[row, near][None], width)[0]]
+    return found
+
+
+def _bounds(losses: ScoreArray, width: int) -> ScoreArray:
+    """Numbers that at least ``width`` of each row do not exceed, little above the ``width``-th smallest.
+
+    The smallest of each of some groups are found by reading along; the ``width``-th of them will do.
+    """
+    groups = 8 * width
+    length = losses.shape[1] // groups
+    least = losses[:, : length * groups].reshape(len(losses), length, groups).min(axis=1)
+    bounds: ScoreArray = np.partition(least, width - 1, axis=1)[:, width - 1]
+    return bounds
+
+
+def _partitioned(losses: ScoreArray, width: int) -> npt.NDArray[np.int64]:
+    """``_smallest`` where all are looked at alike."""
     if width == losses.shape[1]:
         return np.broadcast_to(np.arange(width), losses.shape)
     part = np.argpartition(losses, width - 1, axis=1)[:, :width]

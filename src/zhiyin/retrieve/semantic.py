@@ -13,10 +13,13 @@ from zhiyin import config
 from zhiyin.data import Catalogue, Dataset
 from zhiyin.interest.vectors import encode_texts, item_cards, item_vectors
 from zhiyin.retrieve.base import ScoringRetriever
-from zhiyin.retrieve.selection import in_range
-from zhiyin.types import Array, IntArray, Queries, ScoreArray
+from zhiyin.retrieve.reduced import ReducedVectors
+from zhiyin.retrieve.selection import hide, in_range
+from zhiyin.types import Array, BoolArray, Candidates, IntArray, Queries, ScoreArray
 
 __all__ = ["SemanticRetriever"]
+
+REDUCED_FROM = 20_000  # items; below, all dimensions are read as fast
 
 
 class SemanticRetriever(ScoringRetriever):
@@ -40,7 +43,8 @@ class SemanticRetriever(ScoringRetriever):
     reads_texts = True
 
     def _learn(self, train: Dataset) -> None:
-        self.__dict__.pop("untold_", None)
+        for name in ("untold_", "reduced_"):
+            self.__dict__.pop(name, None)
         raw = item_vectors(train.catalogue, self.config.encoder)
         described = raw.any(axis=1)
         self.mean_: ScoreArray = raw[described].mean(axis=0) if described.any() else raw.sum(axis=0)
@@ -59,14 +63,30 @@ class SemanticRetriever(ScoringRetriever):
             vectors[changed] = self._centred(encode_texts(cards, self.config.encoder))
         self.vectors_, self.n_items_ = vectors, len(catalogue)
         self.__dict__.pop("untold_", None)
+        if "reduced_" in self.__dict__:
+            self.__dict__["reduced_"] = self.reduced_.updated(vectors, changed)
 
     def _scores(self, queries: Queries) -> ScoreArray:
-        wanted, stated = self._users(queries)
+        wanted, silent = self._users(queries)
         scores: ScoreArray = wanted @ self.vectors_.T
-        silent = ~stated & (np.abs(wanted).sum(axis=1) == 0)
+        self._silence(scores, silent)
+        return scores
+
+    def _best(self, queries: Queries, n: int) -> Candidates:
+        if len(self.vectors_) < REDUCED_FROM:
+            return super()._best(queries, n)
+        wanted, silent = self._users(queries)
+
+        def hide_both(scores: ScoreArray) -> None:
+            self._silence(scores, silent)
+            hide(scores, queries, self.available_from_, self.cut_)
+
+        return self.reduced_.best(wanted, n, hide=hide_both)
+
+    def _silence(self, scores: ScoreArray, silent: BoolArray) -> None:
+        """Nobody to speak for, or an item of which nothing is known."""
         scores[silent] = -np.inf
         scores[:, self.untold_] = -np.inf
-        return scores
 
     @cached_property
     def untold_(self) -> IntArray:
@@ -81,7 +101,13 @@ class SemanticRetriever(ScoringRetriever):
         near[known] = self.vectors_[items[known]] @ wish
         return near
 
-    def _users(self, queries: Queries) -> tuple[ScoreArray, Array]:
+    @cached_property
+    def reduced_(self) -> ReducedVectors:
+        """The vectors for a first look."""
+        return ReducedVectors.of(self.vectors_)
+
+    def _users(self, queries: Queries) -> tuple[ScoreArray, BoolArray]:
+        """Vectors of users, float32 [U, d], and who neither took nor says anything, bool [U]."""
         history = in_range(queries.histories, len(self.vectors_))
         age = (
             np.repeat(history.lengths, history.lengths)
@@ -99,7 +125,7 @@ class SemanticRetriever(ScoringRetriever):
             wishes = self._centred(encode_texts(texts, self.config.encoder))
             weight = self.config.text_weight
             users[stated] = _unit(weight * wishes + (1 - weight) * users[stated])
-        return users, stated
+        return users, ~stated & ~users.any(axis=1)
 
     def _state(self) -> Mapping[str, Array]:
         return {"vectors": self.vectors_, "mean": self.mean_}

@@ -134,6 +134,8 @@ class Answering:
             answers.append(Answer(secrets.token_hex(8), now, job.asks, job.k, rows, queries, trace, current))
         kept = self.store.add_requests_later([_request(answer) for answer in answers])
         kept.add_done_callback(_hand_over(jobs, answers))
+        # Both threads want the interpreter: computing the next batch now would only delay this answer.
+        kept.exception()
 
 
 def _hand_over(jobs: Sequence[_Job], answers: Sequence[Answer]) -> Callable[[Future[None]], None]:
