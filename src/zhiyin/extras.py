@@ -25,6 +25,8 @@ EXTRAS: dict[str, str] = {
     "httpx2": "serve",
     "prometheus_client": "serve",
     "psycopg": "postgres",
+    "sacrebleu": "lm",
+    "rouge_score": "lm",
 }
 
 

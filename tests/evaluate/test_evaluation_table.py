@@ -92,7 +92,7 @@ def test_differences_are_paired_with_the_baseline(table, lists, truth):
 
 def test_frame(table):
     frame = table.to_frame()
-    assert frame.height == 5 * 8
+    assert frame.height == 5 * 9
     row = frame.row(by_predicate=(pl.col("list") == "oracle") & (pl.col("metric") == f"ndcg@{K}"), named=True)
     difference = table.differences["oracle"][f"ndcg@{K}"]
     assert row["mean"] == 1.0

@@ -96,3 +96,62 @@ def test_refuses_items_outside_the_catalogue(metric):
         metric([["a"]], [])
     with pytest.raises(InputError, match="empty"):
         metric([[0]], 0)
+
+
+def plain_vendi(vectors, q):
+    n = len(vectors)
+    kernel = np.array(
+        [[1.0 if i == j else cosine(a, b) for j, b in enumerate(vectors)] for i, a in enumerate(vectors)]
+    )
+    values = np.linalg.eigvalsh(kernel / n)
+    values = values[values > 1e-9]
+    if q == 1:
+        return math.exp(-sum(value * math.log(value) for value in values))
+    if q == math.inf:
+        return 1 / max(values)
+    return sum(value**q for value in values) ** (1 / (1 - q))
+
+
+@pytest.mark.parametrize("q", [0.1, 1.0, 2.0, math.inf])
+@settings(deadline=None, max_examples=60)
+@given(lists=lists)
+def test_vendi_score_is_the_entropy_of_eigenvalues(q, lists):
+    expected = [plain_vendi(one, q) if one else math.nan for one in lists]
+    np.testing.assert_allclose(diversity.vendi_score(lists, q), np.array(expected, float), rtol=1e-6)
+
+
+def test_vendi_score_counts_directions():
+    same, different = np.ones((1, 6, 4)), np.eye(6)[None]
+    for q in (0.1, 1.0, 2.0, math.inf):
+        assert diversity.vendi_score(same, q) == pytest.approx([1.0])
+        assert diversity.vendi_score(different, q) == pytest.approx([6.0])
+    with pytest.raises(InputError):
+        diversity.vendi_score(same, 0.0)
+
+
+ids = st.lists(st.integers(0, 5), min_size=1, max_size=5, unique=True)
+
+
+@settings(deadline=None, max_examples=100)
+@given(users=st.lists(st.tuples(ids, st.sets(st.integers(0, 5))), min_size=1, max_size=5))
+def test_gated_forms_count_relevant_items_only(users):
+    table = np.random.default_rng(0).normal(size=(6, 3))
+    shown, truth = [one for one, _ in users], [sorted(other) for _, other in users]
+    vectors = [table[one] for one in shown]
+    k = max(len(one) for one in shown)
+    pairs = max(k * (k - 1) / 2, 1)
+    distances, scores = [], []
+    for items, wanted in users:
+        good = [table[item] for item in items if item in wanted]
+        total = sum(1 - cosine(a, b) for a, b in itertools.combinations(good, 2))
+        distances.append(total / pairs if wanted else math.nan)
+        scores.append((plain_vendi(good, 1) if good else 0.0) if wanted else math.nan)
+    found = diversity.relevant_intra_list_distance(vectors, shown, truth)
+    np.testing.assert_allclose(found, np.array(distances, float), atol=1e-9)
+    found = diversity.relevant_vendi_score(vectors, shown, truth)
+    np.testing.assert_allclose(found, np.array(scores, float), rtol=1e-6)
+
+
+def test_gated_forms_refuse_vectors_of_other_lists():
+    with pytest.raises(InputError, match="differ in shape"):
+        diversity.relevant_vendi_score([[[1, 0]]], [["a", "b"]], [["a"]])

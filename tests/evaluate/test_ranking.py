@@ -11,7 +11,7 @@ from zhiyin.errors import InputError, ZhiyinError
 from zhiyin.evaluate import ranking
 from zhiyin.types import Ragged
 
-NAMES = ("precision", "recall", "hit_rate", "ndcg", "reciprocal_rank")
+NAMES = ("precision", "recall", "hit_rate", "ndcg", "average_precision", "reciprocal_rank")
 
 
 def reference(name, shown, truth, k):
@@ -31,6 +31,9 @@ def reference(name, shown, truth, k):
     if name == "ndcg":
         gain = sum(1 / math.log2(place + 2) for place, hit in enumerate(hits) if hit)
         return gain / sum(1 / math.log2(place + 2) for place in range(min(k, len(truth))))
+    if name == "average_precision":
+        so_far = [sum(hits[: place + 1]) / (place + 1) for place, hit in enumerate(hits) if hit]
+        return sum(so_far) / min(k, len(truth))
     return next((1 / (place + 1) for place, hit in enumerate(hits) if hit), 0.0)
 
 

@@ -18,7 +18,7 @@ from zhiyin.evaluate.hits import Hits, find_hits
 from zhiyin.evaluate.identifiers import IdLists
 from zhiyin.types import FloatArray
 
-__all__ = ["METRICS", "hit_rate", "ndcg", "precision", "recall", "reciprocal_rank"]
+__all__ = ["METRICS", "average_precision", "hit_rate", "ndcg", "precision", "recall", "reciprocal_rank"]
 
 
 def precision(recommended: IdLists, relevant: IdLists, k: int) -> FloatArray:
@@ -150,6 +150,38 @@ def ndcg(recommended: IdLists, relevant: IdLists, k: int) -> FloatArray:
     return _ndcg(find_hits(recommended, relevant, k))
 
 
+def average_precision(recommended: IdLists, relevant: IdLists, k: int) -> FloatArray:
+    """Mean of the precision at each hit: sum over hits of (hits so far / place) / min(k, |R|).
+
+    Parameters
+    ----------
+    recommended, relevant : lists of ids a user, or int [U, n] padded with -1, or Ragged
+    k : int
+        Places that count, >= 1.
+
+    Returns
+    -------
+    float64 [U]
+        In [0, 1]; NaN without truth. Its mean over users is the mean average precision (MAP).
+
+    Raises
+    ------
+    InputError
+        When the numbers of users differ or k < 1.
+
+    Notes
+    -----
+    Buckley & Voorhees 2000, "Evaluating evaluation measure stability", section 2, cut at k. The
+    denominator is min(k, |R|), so that a perfect short list has 1; trec_eval divides by |R|.
+
+    Examples
+    --------
+    >>> average_precision([["a", "x", "b"]], [["a", "b"]], k=3).round(4)
+    array([0.8333])
+    """
+    return _average_precision(find_hits(recommended, relevant, k))
+
+
 def reciprocal_rank(recommended: IdLists, relevant: IdLists, k: int) -> FloatArray:
     """1 / place of the first hit among the first k places, 0 without one.
 
@@ -203,6 +235,12 @@ def _ndcg(hits: Hits) -> FloatArray:
     return _known(hits, gains / ideal)
 
 
+def _average_precision(hits: Hits) -> FloatArray:
+    so_far = np.cumsum(hits.places, axis=1)
+    precisions = np.where(hits.places, so_far / np.arange(1, so_far.shape[1] + 1), 0.0)
+    return _known(hits, precisions.sum(axis=1) / np.clip(hits.relevant, 1, hits.k))
+
+
 def _reciprocal_rank(hits: Hits) -> FloatArray:
     first = np.argmax(hits.places, axis=1) + 1
     return _known(hits, np.where(hits.places.any(axis=1), 1.0 / first, 0.0))
@@ -222,6 +260,7 @@ METRICS: Mapping[str, Callable[[Hits], FloatArray]] = {
     "recall": _recall,
     "precision": _precision,
     "hit_rate": _hit_rate,
+    "average_precision": _average_precision,
     "reciprocal_rank": _reciprocal_rank,
 }
 """Each metric as a function of ``Hits``, for those who take several from one comparison."""
