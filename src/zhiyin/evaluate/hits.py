@@ -63,12 +63,13 @@ def find_hits(recommended: IdLists, relevant: IdLists, k: int) -> Hits:
         )
     (shown_codes, truth_codes), n = encode(shown, truth)
     users = len(shown_lengths)
-    wanted = np.unique(_pairs(_rows(truth_lengths), truth_codes, n)[truth_codes >= 0])
+    wanted = _distinct(_pairs(_rows(truth_lengths), truth_codes, n)[truth_codes >= 0])
     rows, places = _rows(shown_lengths), _places(shown_lengths)
     counted = (places < k) & (shown_codes >= 0)
     rows, places, codes = rows[counted], places[counted], shown_codes[counted]
-    pairs, first = np.unique(_pairs(rows, codes, n), return_index=True)
-    hit = first[np.isin(pairs, wanted, assume_unique=True)]
+    pairs = _pairs(rows, codes, n)
+    found = np.flatnonzero(_among(pairs, wanted))
+    hit = found[np.unique(pairs[found], return_index=True)[1]]
     longest = int(shown_lengths.max(initial=1))
     matrix = np.zeros((users, min(k, longest)), dtype=np.bool_)
     matrix[rows[hit], places[hit]] = True
@@ -79,6 +80,23 @@ def check_length(k: int) -> None:
     """Refuse a list length that is not a whole number >= 1."""
     if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
         raise InputError("k is not a list length", expected="a whole number >= 1", received=repr(k))
+
+
+def _distinct(pairs: Codes) -> Codes:
+    """Sorted, each once; ``np.unique`` would hash them, which is slower."""
+    ordered = np.sort(pairs)
+    fresh = np.ones(len(ordered), dtype=bool)
+    fresh[1:] = ordered[1:] != ordered[:-1]
+    return ordered[fresh]
+
+
+def _among(pairs: Codes, wanted: Codes) -> BoolArray:
+    """Which pairs are wanted; both go by rows, so that the search stays near."""
+    if len(wanted) == 0:
+        return np.zeros(len(pairs), dtype=bool)
+    nearest = np.minimum(np.searchsorted(wanted, pairs), len(wanted) - 1)
+    among: BoolArray = wanted[nearest] == pairs
+    return among
 
 
 def _pairs(rows: Codes, codes: Codes, n: int) -> Codes:

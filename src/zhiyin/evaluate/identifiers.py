@@ -75,7 +75,7 @@ def encode(*flats: Flat) -> tuple[tuple[Codes, ...], int]:
     codes : tuple of int64 arrays
         One for each argument.
     n : int
-        Number of distinct ids.
+        All codes lie below it.
 
     Examples
     --------
@@ -85,6 +85,8 @@ def encode(*flats: Flat) -> tuple[tuple[Codes, ...], int]:
     arrays = [flat for flat in flats if isinstance(flat, np.ndarray)]
     if len(arrays) == len(flats):
         every = np.concatenate([np.empty(0, np.int64), *arrays])
+        if len(every) and every.min() >= EMPTY and every.max() < len(every):
+            return tuple(arrays), int(every.max()) + 1  # indices already
         distinct, inverse = np.unique(every[every >= 0], return_inverse=True)
         codes = np.full(len(every), EMPTY, dtype=np.int64)
         codes[every >= 0] = inverse
