@@ -11,16 +11,18 @@ from rich.console import Console
 from zhiyin.errors import InputError
 from zhiyin.evaluate import (
     TRIVIAL_RULES,
+    Background,
     bootstrap_mean,
     diversity,
     evaluate_lists,
+    holm,
     paired_difference,
     ranking,
 )
 from zhiyin.types import Ragged
 
 K, ITEMS, USERS = 4, 30, 25
-NAMES = ("ndcg", "recall", "precision", "hit_rate", "reciprocal_rank")
+NAMES = ("ndcg", "recall", "precision", "hit_rate", "average_precision", "reciprocal_rank")
 
 
 @pytest.fixture(scope="module")
@@ -48,9 +50,29 @@ def vectors():
 
 
 @pytest.fixture(scope="module")
-def table(lists, truth, vectors):
+def background(vectors):
+    rng = np.random.default_rng(4)
+    return Background(
+        vectors=vectors,
+        clusters=rng.integers(-1, 5, ITEMS),
+        popularity=rng.uniform(0.01, 1, ITEMS),
+        histories=Ragged.from_lists([rng.integers(0, ITEMS, n % 7) for n in range(USERS)]),
+        cold_items=np.arange(ITEMS) % 5 == 0,
+        groups={"country": ["uk", "fr"] * 12 + [None]},
+    )
+
+
+@pytest.fixture(scope="module")
+def table(lists, truth, background):
     return evaluate_lists(
-        lists, truth, k=K, catalogue_size=ITEMS, vectors=vectors, baseline="popular", seed=3, samples=300
+        lists,
+        truth,
+        k=K,
+        catalogue_size=ITEMS,
+        background=background,
+        baseline="popular",
+        seed=3,
+        samples=300,
     )
 
 
@@ -92,7 +114,7 @@ def test_differences_are_paired_with_the_baseline(table, lists, truth):
 
 def test_frame(table):
     frame = table.to_frame()
-    assert frame.height == 5 * 9
+    assert frame.height == 5 * (len(table.values["mine"]) + len(table.overall["mine"]))
     row = frame.row(by_predicate=(pl.col("list") == "oracle") & (pl.col("metric") == f"ndcg@{K}"), named=True)
     difference = table.differences["oracle"][f"ndcg@{K}"]
     assert row["mean"] == 1.0
@@ -130,14 +152,67 @@ def rendered(table):
 
 def test_rendered_table(table):
     text = rendered(table.render())
-    assert all(name in text for name in (*table.names, *(f"{one}@{K}" for one in NAMES)))
+    assert all(name in text for name in (*table.names, *(f"{one}@{K}" for one in ("ndcg", "recall"))))
     assert f"{table.users_with_truth} users have truth" in text
     assert f"{table.differences['oracle'][f'ndcg@{K}'].mean:.3f} *" in text
+    assert f"relevant_vendi_score@{K}" in text.replace("\n", "")
     short = rendered(table.render(["recall", "exposure_gini"]))
     assert f"recall@{K}" in short
     assert f"ndcg@{K}" not in short
     with pytest.raises(InputError, match="metric"):
-        table.render(["novelty"])
+        table.render(["no_such"])
+
+
+def test_every_metric_equals_the_one_taken_alone(table, lists, truth, background):
+    cut = {name: items[:, :K] for name, items in lists.items()}
+    for name, items in cut.items():
+        vectors = [background.vectors[row[row >= 0]] for row in items]
+        rows = [row[row >= 0] for row in items]
+        truths = [
+            {int(item): set(label_of(background, item)) for item in row if label_of(background, item)}
+            for row in truth.lists()
+        ]
+        taken = [[label_of(background, item) for item in row] for row in background.histories.lists()]
+        shown = [[label_of(background, item) for item in row] for row in rows]
+        cold = truth.keep(background.cold_items[truth.items])
+        expected = {
+            "relevant_vendi_score": diversity.relevant_vendi_score(vectors, rows, truth),
+            "vendi_score": diversity.vendi_score(vectors),
+            "effective_interests": diversity.effective_interests(items, background.clusters),
+            "semantic_coverage": diversity.semantic_coverage(items, background.clusters),
+            "alpha_ndcg": diversity.alpha_ndcg(items, truths, K),
+            "calibration_kl": diversity.calibration_kl(taken, shown),
+            "novelty": diversity.novelty(items, background.popularity, K),
+            "long_tail_share": diversity.long_tail_share(items, background.popularity, K),
+            "serendipity": diversity.serendipity(items, truth, cut["popular"], K),
+            "recall_cold_items": ranking.recall(items, cold, K),
+        }
+        for metric, values in expected.items():
+            np.testing.assert_allclose(table.values[name][f"{metric}@{K}"], values, atol=1e-9, err_msg=metric)
+        found = diversity.mutual_information(shown, taken, correction="miller-madow")
+        assert table.overall[name][f"mutual_information@{K}"] == pytest.approx(found)
+
+
+def label_of(background, item):
+    label = int(background.clusters[item])
+    return [] if label < 0 else [label]
+
+
+def test_differences_are_corrected_for_their_number(table):
+    metric = f"ndcg@{K}"
+    raw = [one[metric].p for one in table.differences.values()]
+    assert [one[metric] for one in table.adjusted.values()] == holm(raw).tolist()
+    assert table.significant("oracle", metric) and not table.significant("random", metric)
+
+
+def test_groups_hold_their_own_users(table, background):
+    labels = np.array(background.groups["country"], dtype=object)
+    found = table.groups["country"]["mine"][f"ndcg@{K}"]
+    assert list(found.groups) == ["fr", "uk"] and found.gap is None
+    own = table.values["mine"][f"ndcg@{K}"][labels == "fr"]
+    assert found.groups["fr"].mean == pytest.approx(np.nanmean(own))
+    content = table.to_dict()["groups"]["country"]["mine"][f"ndcg@{K}"]
+    assert content["groups"]["uk"]["n"] == found.groups["uk"].n
 
 
 def test_without_vectors_and_baseline(lists, truth):
@@ -177,6 +252,6 @@ def test_refuses_what_does_not_fit(lists, truth, vectors):
     with pytest.raises(InputError, match="outside"):
         run(catalogue_size=ITEMS - 1)
     with pytest.raises(InputError, match="no vector"):
-        run(vectors=vectors[:-1])
+        run(background=Background(vectors=vectors[:-1]))
     with pytest.raises(InputError, match="k is"):
         run(k=0)

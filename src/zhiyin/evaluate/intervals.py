@@ -7,6 +7,7 @@ draws depend on (seed, number of users) only: two metrics of the same users see 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -17,7 +18,7 @@ from zhiyin.draws import generator
 from zhiyin.errors import InputError
 from zhiyin.types import BoolArray, FloatArray
 
-__all__ = ["Interval", "bootstrap_columns", "bootstrap_mean", "paired_difference"]
+__all__ = ["Interval", "bootstrap_columns", "bootstrap_mean", "paired_difference", "resampled_means"]
 
 CHUNK = 1 << 21
 
@@ -26,8 +27,9 @@ CHUNK = 1 << 21
 class Interval:
     """A mean over users with its confidence interval.
 
-    ``n`` users have a value; ``missing`` are left out for want of one; ``level`` of the interval.
-    All three numbers are NaN when ``n`` is 0.
+    ``n`` users have a value; ``missing`` are left out for want of one; ``level`` of the interval;
+    ``p`` is the two-sided bootstrap p-value of a mean of zero (Efron & Tibshirani, section 15.4), of
+    interest for differences. All numbers are NaN when ``n`` is 0.
 
     Examples
     --------
@@ -41,6 +43,7 @@ class Interval:
     n: int
     missing: int = 0
     level: float = 0.95
+    p: float = math.nan
 
     @property
     def excludes_zero(self) -> bool:
@@ -147,12 +150,20 @@ def bootstrap_columns(
     results: dict[int, Interval] = {}
     for columns, users in _groups(known):
         table = np.ascontiguousarray(values[np.ix_(users, columns)])
-        lows, highs = _percentiles(table, samples=samples, seed=seed, level=level)
+        found = _percentiles(table, samples=samples, seed=seed, level=level)
         means = table.mean(axis=0) if len(users) else np.full(len(columns), np.nan)
-        for column, mean, low, high in zip(columns, means, lows, highs, strict=True):
+        for column, mean, low, high, p in zip(columns, means, *found, strict=True):
             missing = len(values) - len(users)
-            results[int(column)] = Interval(float(mean), float(low), float(high), len(users), missing, level)
+            results[int(column)] = Interval(
+                float(mean), float(low), float(high), len(users), missing, level, float(p)
+            )
     return tuple(results[column] for column in range(values.shape[1]))
+
+
+def resampled_means(values: FloatArray, *, samples: int, seed: int) -> FloatArray:
+    """Means of resamples of one column without NaN, float64 [samples]."""
+    n = len(values)
+    return np.concatenate([weights @ values / n for weights in _weights(n, samples, seed)])
 
 
 def _groups(known: BoolArray) -> Iterator[tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]]:
@@ -166,10 +177,11 @@ def _groups(known: BoolArray) -> Iterator[tuple[npt.NDArray[np.intp], npt.NDArra
 
 def _percentiles(
     table: FloatArray, *, samples: int, seed: int, level: float
-) -> tuple[FloatArray, FloatArray]:
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Lower and upper ends, and p-values, of each column."""
     n, m = table.shape
     if n == 0:
-        return np.full(m, np.nan), np.full(m, np.nan)
+        return np.full(m, np.nan), np.full(m, np.nan), np.full(m, np.nan)
     # Deviations from the mean keep a constant column exactly constant.
     centre = table.mean(axis=0)
     deviations = table - centre
@@ -178,7 +190,11 @@ def _percentiles(
     low, high = np.quantile(means, [tail, 1.0 - tail], axis=0)
     # A mean of resampled values lies among the values; rounding must not carry it below zero.
     least, most = table.min(axis=0), table.max(axis=0)
-    return np.clip(low + centre, least, most), np.clip(high + centre, least, most)
+    # The smaller share of resampled means on one side of zero, twice; one more counts as drawn, so that
+    # no finite number of draws claims certainty.
+    sides = [np.count_nonzero(side, axis=0) for side in (means <= -centre, means >= -centre)]
+    p = np.minimum(2.0 * (np.minimum(*sides) + 1) / (samples + 1), 1.0)
+    return np.clip(low + centre, least, most), np.clip(high + centre, least, most), p
 
 
 def _weights(n: int, samples: int, seed: int) -> Iterator[FloatArray]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import StringIO
 from typing import Any
 
@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from zhiyin.errors import InputError
+from zhiyin.evaluate.groups import Grouped
 from zhiyin.evaluate.intervals import Interval
 from zhiyin.types import FloatArray
 
@@ -22,9 +23,10 @@ SCHEMA = {
     **{"list": pl.String, "metric": pl.String},
     **{"mean": pl.Float64, "low": pl.Float64, "high": pl.Float64, "n": pl.Int64, "missing": pl.Int64},
     **{"difference": pl.Float64, "difference_low": pl.Float64, "difference_high": pl.Float64},
-    **{"difference_n": pl.Int64, "significant": pl.Boolean},
+    **{"difference_n": pl.Int64, "p": pl.Float64, "p_adjusted": pl.Float64, "significant": pl.Boolean},
 }
 
+HEADLINES = ("ndcg", "recall", "intra_list_distance", "relevant_vendi_score", "catalogue_coverage")
 Measured = Mapping[str, Mapping[str, Interval]]
 
 
@@ -34,7 +36,8 @@ class EvaluationTable:
 
     ``values`` float64 [U] of each metric; ``intervals`` their means over the users who have a
     value; ``overall`` what is a property of all lists together; ``differences`` paired with
-    ``baseline``, list minus baseline, empty without one.
+    ``baseline``, list minus baseline, empty without one; ``adjusted`` their p-values, corrected for the
+    number of lists; ``groups``: grouping -> list -> metric -> by group of users.
     """
 
     k: int
@@ -47,17 +50,24 @@ class EvaluationTable:
     intervals: Measured
     overall: Mapping[str, Mapping[str, float]]
     differences: Measured
+    adjusted: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    groups: Mapping[str, Mapping[str, Mapping[str, Grouped]]] = field(default_factory=dict)
 
     @property
     def names(self) -> tuple[str, ...]:
         """The lists, in the order given."""
         return tuple(self.values)
 
+    def significant(self, name: str, metric: str) -> bool:
+        """Whether a list differs from the baseline, after the correction for the number of lists."""
+        level = self.differences[name][metric].level
+        return self.adjusted[name][metric] <= 1.0 - level
+
     def to_frame(self) -> pl.DataFrame:
         """One row for each list and metric.
 
         Columns ``list metric mean low high n missing`` and, against the baseline, ``difference
-        difference_low difference_high difference_n significant``; null where there is none.
+        difference_low difference_high difference_n p p_adjusted significant``; null where there is none.
         """
         rows = [row for name in self.names for row in self._rows(name)]
         return pl.DataFrame([{column: row.get(column) for column in SCHEMA} for row in rows], schema=SCHEMA)
@@ -84,7 +94,15 @@ class EvaluationTable:
             for name in self.names
         }
         differences = {
-            name: {metric: _plain(one) for metric, one in found.items()}
+            name: {
+                metric: {
+                    **_plain(one),
+                    "p": _number(one.p),
+                    "p_adjusted": _number(self.adjusted[name][metric]),
+                    "significant": self.significant(name, metric),
+                }
+                for metric, one in found.items()
+            }
             for name, found in self.differences.items()
         }
         return {
@@ -96,19 +114,28 @@ class EvaluationTable:
             "seed": self.seed,
             "lists": lists,
             "differences": differences,
+            "groups": {
+                grouping: {
+                    name: {metric: _grouped(one) for metric, one in found.items()}
+                    for name, found in lists.items()
+                }
+                for grouping, lists in self.groups.items()
+            },
         }
 
     def render(self, metrics: Sequence[str] | None = None) -> Table:
-        """Draw the table for the terminal; * marks a difference whose interval excludes zero.
+        """Draw the table for the terminal; * marks a difference that is significant after the correction.
 
         Parameters
         ----------
         metrics : sequence of str or None
-            Names without "@k", to fit a narrow terminal; None: all.
+            Names without "@k"; None: those of ``HEADLINES`` that were measured.
         """
         one = self.names[0]
         known = [*self.intervals[one], *self.overall[one]]
-        shown = known if metrics is None else [f"{metric}@{self.k}" for metric in metrics]
+        shown = [f"{metric}@{self.k}" for metric in (HEADLINES if metrics is None else metrics)]
+        if metrics is None:
+            shown = [metric for metric in shown if metric in known]
         unknown = [metric for metric in shown if metric not in known]
         if unknown:
             raise InputError("No such metric", expected=", ".join(known), received=", ".join(unknown))
@@ -123,7 +150,10 @@ class EvaluationTable:
             table.add_row(
                 name,
                 *(_cell(cells[metric]) for metric in shown),
-                *(_cell(gains[metric], marked=True) if metric in gains else "" for metric in compared),
+                *(
+                    _cell(gains[metric], marked=self.significant(name, metric)) if metric in gains else ""
+                    for metric in compared
+                ),
             )
         return table
 
@@ -141,7 +171,8 @@ class EvaluationTable:
             if against is not None:
                 found = {f"difference_{key}": value for key, value in _plain(against).items()}
                 row |= {**found, "difference": found["difference_mean"]}
-                row["significant"] = against.excludes_zero
+                row |= {"p": _number(against.p), "p_adjusted": _number(self.adjusted[name][metric])}
+                row["significant"] = self.significant(name, metric)
             rows.append(row)
         for metric, value in self.overall[name].items():
             rows.append({"list": name, "metric": metric, "mean": _number(value)})
@@ -153,7 +184,7 @@ class EvaluationTable:
             f"{self.users_with_truth} users have truth; {level:.0%} intervals by bootstrap over users; "
             f"catalogue of {self.catalogue_size}"
         )
-        return text if self.baseline is None else f"{text}; * differs from {self.baseline}"
+        return text if self.baseline is None else f"{text}; * differs from {self.baseline} (Holm)"
 
 
 def _plain(one: Interval) -> dict[str, Any]:
@@ -174,4 +205,9 @@ def _cell(value: Interval | float, *, marked: bool = False) -> str:
     if not isinstance(value, Interval):
         return f"{value:.3f}"
     mean, interval = str(value).split(" ", 1)
-    return f"{mean}{' *' if marked and value.excludes_zero else ''}\n{interval}"
+    return f"{mean}{' *' if marked else ''}\n{interval}"
+
+
+def _grouped(found: Grouped) -> dict[str, Any]:
+    gap = None if found.gap is None else _plain(found.gap)
+    return {"groups": {label: _plain(one) for label, one in found.groups.items()}, "gap": gap}

@@ -6,6 +6,8 @@ scale. Knows vectors and clusters; not which model made either.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
@@ -15,7 +17,7 @@ from zhiyin.evaluate.categories import entropies
 from zhiyin.evaluate.shares import item_shares
 from zhiyin.types import BoolArray, FloatArray, IntArray, ScoreArray
 
-__all__ = ["catalogue_clusters", "centred", "effective_interests", "semantic_coverage"]
+__all__ = ["catalogue_clusters", "centred", "effective_interests", "memberships", "semantic_coverage"]
 
 LARGEST = 100
 PER_CLUSTER = 20
@@ -155,7 +157,11 @@ def _shares(recommended: IntArray, clusters: npt.ArrayLike) -> sparse.csr_array:
             expected=f"indices below {len(labels)}",
             received=str(items.max()),
         )
-    known = np.flatnonzero(labels >= 0)
-    shape = (len(labels), int(labels.max(initial=-1)) + 1)
-    membership = sparse.csr_array((np.ones(len(known)), (known, labels[known])), shape=shape)
-    return item_shares(items, membership)
+    return item_shares(items, memberships(labels))
+
+
+def memberships(clusters: npt.NDArray[np.integer[Any]]) -> sparse.csr_array:
+    """Which item belongs to which cluster, float64 [n_items, clusters]."""
+    known = np.flatnonzero(clusters >= 0)
+    shape = (len(clusters), int(clusters.max(initial=-1)) + 1)
+    return sparse.csr_array((np.ones(len(known)), (known, clusters[known])), shape=shape)

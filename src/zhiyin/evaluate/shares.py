@@ -14,7 +14,7 @@ from scipy import sparse
 from zhiyin.errors import InputError
 from zhiyin.types import Array, IntArray
 
-__all__ = ["Categories", "Vocabulary", "item_shares", "list_shares"]
+__all__ = ["Categories", "Vocabulary", "item_shares", "list_shares", "normalised"]
 
 Categories: TypeAlias = Sequence[Sequence[Any]]
 """U lists of k label lists; a place may also be a single label, or None."""
@@ -54,7 +54,7 @@ def list_shares(categories: Categories, vocabulary: Vocabulary, *, name: str) ->
             rows += [row] * len(labels)
             columns += [vocabulary.setdefault(label, len(vocabulary)) for label in labels]
             weights += [1.0 / max(len(labels), 1)] * len(labels)
-    return _normal(sparse.csr_array((weights, (rows, columns)), shape=(len(categories), len(vocabulary))))
+    return normalised(sparse.csr_array((weights, (rows, columns)), shape=(len(categories), len(vocabulary))))
 
 
 def item_shares(items: IntArray, membership: sparse.csr_array) -> sparse.csr_array:
@@ -72,7 +72,7 @@ def item_shares(items: IntArray, membership: sparse.csr_array) -> sparse.csr_arr
     shown = flat >= 0
     rows = np.repeat(np.arange(users), n)[shown]
     chosen = sparse.csr_array((np.ones(len(rows)), (rows, flat[shown])), shape=(users, membership.shape[0]))
-    return _normal(chosen @ membership)
+    return normalised(chosen @ membership)
 
 
 def _labels(place: Any) -> tuple[Hashable, ...]:
@@ -83,7 +83,7 @@ def _labels(place: Any) -> tuple[Hashable, ...]:
     return tuple(dict.fromkeys(place))
 
 
-def _normal(shares: sparse.csr_array) -> sparse.csr_array:
+def normalised(shares: sparse.csr_array) -> sparse.csr_array:
     """Rows scaled to the sum 1."""
     shares.sum_duplicates()
     totals: Array = np.asarray(shares.sum(axis=1)).ravel()

@@ -2,7 +2,8 @@
 
 Every table holds the trivial rules: a number without "random", "popular" and "recent-popular"
 beside it says nothing. Each metric exists for each user, as a mean with its interval, and for NDCG
-and recall as a paired difference from a baseline. Items are the indices 0 … catalogue_size - 1.
+and recall as a paired difference from a baseline, corrected for the number of lists. Items are the
+indices 0 … catalogue_size - 1.
 """
 
 from __future__ import annotations
@@ -12,18 +13,19 @@ from collections.abc import Mapping
 import numpy as np
 
 from zhiyin.errors import InputError
-from zhiyin.evaluate.diversity import catalogue_coverage, exposure_gini, intra_list_distance
-from zhiyin.evaluate.hits import check_length, find_hits
+from zhiyin.evaluate.background import Background
+from zhiyin.evaluate.groups import by_group
+from zhiyin.evaluate.hits import check_length
 from zhiyin.evaluate.intervals import Interval, bootstrap_columns
-from zhiyin.evaluate.ranking import METRICS
+from zhiyin.evaluate.measures import measure, measure_together
+from zhiyin.evaluate.multiplicity import holm
 from zhiyin.evaluate.result import EvaluationTable
-from zhiyin.types import Array, FloatArray, IntArray, Ragged
+from zhiyin.types import FloatArray, IntArray, Ragged
 
 __all__ = ["TRIVIAL_RULES", "EvaluationTable", "evaluate_lists"]
 
 TRIVIAL_RULES = ("random", "popular", "recent-popular")
 COMPARED = ("ndcg", "recall")
-CHUNK = 1024
 
 Measured = Mapping[str, Mapping[str, FloatArray]]
 
@@ -34,7 +36,7 @@ def evaluate_lists(
     *,
     k: int,
     catalogue_size: int,
-    vectors: Array | None = None,
+    background: Background | None = None,
     baseline: str | None = None,
     seed: int = 0,
     samples: int = 2000,
@@ -52,10 +54,11 @@ def evaluate_lists(
         Places that count, >= 1.
     catalogue_size : int
         Number of items that could be shown: the denominator of coverage.
-    vectors : float [n_items, d] or None
-        An item vector for intra-list distance, n_items >= catalogue_size; None leaves it out.
+    background : Background or None
+        What is known of items and users; metrics that need a part it lacks are left out.
     baseline : str or None
-        The list that NDCG and recall of all others are paired with.
+        The list that NDCG and recall of all others are paired with; the p-values of a metric's
+        differences are corrected for their number (Holm).
     seed, samples : int
         Of the bootstrap.
 
@@ -78,14 +81,12 @@ def evaluate_lists(
     """
     check_length(k)
     shown = _checked(lists, relevant, k, catalogue_size, baseline)
-    if vectors is not None and len(vectors) < catalogue_size:
-        raise InputError(
-            "Some items have no vector",
-            expected=f"at least {catalogue_size} rows, one for each item of the catalogue",
-            received=f"{len(vectors)} rows",
-        )
-    values = {name: _values(items, relevant, k, vectors) for name, items in shown.items()}
-    gains = _gains(values, baseline, k)
+    sides = Background() if background is None else background
+    sides.check(len(relevant), catalogue_size)
+    values = {
+        name: measure(items, relevant, k, sides, expected=shown["popular"]) for name, items in shown.items()
+    }
+    differences = _intervals(_gains(values, baseline, k), seed, samples)
     return EvaluationTable(
         k=k,
         users=len(relevant),
@@ -95,8 +96,19 @@ def evaluate_lists(
         seed=seed,
         values=values,
         intervals=_intervals(values, seed, samples),
-        overall={name: _overall(items, k, catalogue_size) for name, items in shown.items()},
-        differences=_intervals(gains, seed, samples),
+        overall={name: measure_together(items, k, catalogue_size, sides) for name, items in shown.items()},
+        differences=differences,
+        adjusted=_adjusted(differences),
+        groups={
+            grouping: {
+                name: {
+                    metric: by_group(one[metric], labels, seed=seed, samples=samples)
+                    for metric in (f"{compared}@{k}" for compared in COMPARED)
+                }
+                for name, one in values.items()
+            }
+            for grouping, labels in sides.groups.items()
+        },
     )
 
 
@@ -131,24 +143,6 @@ def _checked(
     return {name: items[:, :k] for name, items in lists.items()}
 
 
-def _values(items: IntArray, relevant: Ragged, k: int, vectors: Array | None) -> dict[str, FloatArray]:
-    hits = find_hits(items, relevant, k)
-    found = {f"{name}@{k}": metric(hits) for name, metric in METRICS.items()}
-    if vectors is not None:
-        found[f"intra_list_distance@{k}"] = _distance(items, vectors)
-    return found
-
-
-def _distance(items: IntArray, vectors: Array) -> FloatArray:
-    found = np.full(len(items), np.nan)
-    for start in range(0, len(items), CHUNK):
-        part = items[start : start + CHUNK]
-        placed = np.asarray(vectors[np.maximum(part, 0)], dtype=np.float64)
-        placed[part < 0] = np.nan
-        found[start : start + CHUNK] = intra_list_distance(placed)
-    return found
-
-
 def _gains(values: Measured, baseline: str | None, k: int) -> Measured:
     """Each list minus the baseline, user by user."""
     if baseline is None:
@@ -159,6 +153,16 @@ def _gains(values: Measured, baseline: str | None, k: int) -> Measured:
         for name, one in values.items()
         if name != baseline
     }
+
+
+def _adjusted(differences: Mapping[str, Mapping[str, Interval]]) -> dict[str, dict[str, float]]:
+    """p-values of each metric, corrected for the number of lists that were compared."""
+    found: dict[str, dict[str, float]] = {name: {} for name in differences}
+    for metric in next(iter(differences.values()), {}):
+        corrected = holm([one[metric].p for one in differences.values()])
+        for name, p in zip(differences, corrected.tolist(), strict=True):
+            found[name][metric] = p
+    return found
 
 
 def _intervals(values: Measured, seed: int, samples: int) -> dict[str, dict[str, Interval]]:
@@ -173,10 +177,3 @@ def _intervals(values: Measured, seed: int, samples: int) -> dict[str, dict[str,
     ):
         found[name][metric] = one
     return found
-
-
-def _overall(items: IntArray, k: int, catalogue_size: int) -> dict[str, float]:
-    return {
-        f"catalogue_coverage@{k}": catalogue_coverage(items, catalogue_size),
-        f"exposure_gini@{k}": exposure_gini(items, catalogue_size),
-    }

@@ -11,7 +11,7 @@ import polars as pl
 from zhiyin.data import Columns, Split, Task
 from zhiyin.errors import DataError, InputError
 from zhiyin.evaluate.table import EvaluationTable, evaluate_lists
-from zhiyin.interest import item_vectors
+from zhiyin.pipeline.background import background_of
 from zhiyin.pipeline.evaluation import trivial_lists
 from zhiyin.pipeline.recommender import Recommender
 from zhiyin.types import IntArray
@@ -41,7 +41,7 @@ def compare(
     baseline : str
         The entry or rule that the others are paired with.
     encoder : str
-        For intra-list distance.
+        Of the vectors for distances and themes.
 
     Raises
     ------
@@ -59,13 +59,12 @@ def compare(
         else:
             lists[name] = read_lists(Path(entry), task, split, k)
     catalogue = known.catalogue
-    vectors = item_vectors(catalogue, encoder)
     return evaluate_lists(
         lists,
         task.relevant,
         k=k,
         catalogue_size=len(catalogue),
-        vectors=vectors,
+        background=background_of(known, task, encoder=encoder, seed=seed),
         baseline=baseline,
         seed=seed,
     )

@@ -8,7 +8,7 @@ from typing import Any
 from zhiyin.data import Dataset, Task
 from zhiyin.evaluate.intervals import Interval, paired_difference
 from zhiyin.evaluate.table import EvaluationTable, evaluate_lists
-from zhiyin.interest import item_vectors
+from zhiyin.pipeline.background import background_of
 from zhiyin.pipeline.recommender import Recommender
 from zhiyin.pipeline.stages import Trace
 from zhiyin.retrieve import FusionRetriever, make_retriever
@@ -86,13 +86,12 @@ def evaluate_recommender(
     lists = trivial_lists(known, task, k, seed=seed)
     own, trace = stage_lists(recommender, task, k=k, ranker_alone=ranker_alone)
     lists.update(own)
-    vectors = item_vectors(known.catalogue, recommender.recipe.encoder)
     table = evaluate_lists(
         lists,
         task.relevant,
         k=k,
         catalogue_size=known.n_items,
-        vectors=vectors,
+        background=background_of(known, task, encoder=recommender.recipe.encoder, seed=seed),
         baseline=baseline,
         seed=seed,
     )
