@@ -6,12 +6,27 @@ import os
 
 import pytest
 
+from zhiyin.testing.realdata import data_folder
+
 NAMES = itertools.count()
 KEPT = {"ZHIYIN_CACHE", "ZHIYIN_DATA"}
 BACKENDS = pytest.StashKey[set]()
+ABSENT = pytest.StashKey[int]()
+
+
+def pytest_collection_modifyitems(config, items):
+    if data_folder() is None:
+        absent = [item for item in items if item.get_closest_marker("realdata")]
+        config.stash[ABSENT] = len(absent)
+        for item in absent:
+            item.add_marker(pytest.mark.skip(reason="the data sets that may not ship were not found"))
 
 
 def pytest_terminal_summary(terminalreporter, config):
+    if config.stash.get(ABSENT, 0):
+        terminalreporter.write_line(
+            f"{config.stash[ABSENT]} tests on real data did NOT run: set ZHIYIN_DATA to its folder.", red=True
+        )
     ran = config.stash.get(BACKENDS, None)
     if ran is not None:
         terminalreporter.write_line(f"The store's suite ran on: {', '.join(sorted(ran))}")
