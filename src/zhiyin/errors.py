@@ -5,7 +5,8 @@ ZhiyinError
 │   └── NotFittedError  a component was used before ``fit``
 ├── ConfigError         a recipe, a setting or an environment variable is wrong
 ├── DataError           a file or a table cannot be used; carries ``problems``
-│   └── RejectedRowsError   too many rows of a file cannot be used; carries ``report`` (data room)
+│   ├── RejectedRowsError   too many rows of a file cannot be used; carries ``report`` (data room)
+│   └── LeakError           an evaluation would know what it asks for; ``problems`` names the rows
 ├── ArtifactError       a saved folder is missing, damaged, too new, or cannot be written
 ├── StoreError          the store cannot be opened, read or written
 ├── ServerError         a zhiyin server refused a request, or did not answer
@@ -22,6 +23,7 @@ __all__ = [
     "ConfigError",
     "DataError",
     "InputError",
+    "LeakError",
     "MissingExtraError",
     "ModelError",
     "NotFittedError",
@@ -112,6 +114,10 @@ class DataError(ZhiyinError, ValueError):
         shown = [f"  {problem}" for problem in self.problems[:20]]
         more = len(self.problems) - len(shown)
         return "\n".join([super().__str__(), *shown, *([f"  … and {more} more"] if more > 0 else [])])
+
+
+class LeakError(DataError):
+    """An evaluation would know what it asks for; ``problems`` names the rows."""
 
 
 class ArtifactError(ZhiyinError, OSError):
