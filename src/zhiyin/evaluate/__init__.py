@@ -7,6 +7,7 @@ from zhiyin.evaluate import diversity, generation, intervals, prediction, rankin
 from zhiyin.evaluate.background import Background, activity_quartiles
 from zhiyin.evaluate.intervals import Interval, bootstrap_mean, paired_difference
 from zhiyin.evaluate.multiplicity import holm
+from zhiyin.evaluate.power import detectable_difference, users_needed
 from zhiyin.evaluate.table import TRIVIAL_RULES, EvaluationTable, evaluate_lists
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "Interval",
     "activity_quartiles",
     "bootstrap_mean",
+    "detectable_difference",
     "diversity",
     "evaluate_lists",
     "generation",
@@ -24,4 +26,5 @@ __all__ = [
     "paired_difference",
     "prediction",
     "ranking",
+    "users_needed",
 ]

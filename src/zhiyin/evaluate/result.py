@@ -15,6 +15,7 @@ from rich.table import Table
 from zhiyin.errors import InputError
 from zhiyin.evaluate.groups import Grouped
 from zhiyin.evaluate.intervals import Interval
+from zhiyin.evaluate.power import detectable_difference, too_small
 from zhiyin.types import FloatArray
 
 __all__ = ["EvaluationTable"]
@@ -37,7 +38,8 @@ class EvaluationTable:
     ``values`` float64 [U] of each metric; ``intervals`` their means over the users who have a
     value; ``overall`` what is a property of all lists together; ``differences`` paired with
     ``baseline``, list minus baseline, empty without one; ``adjusted`` their p-values, corrected for the
-    number of lists; ``groups``: grouping -> list -> metric -> by group of users.
+    number of lists; ``groups``: grouping -> list -> metric -> by group of users; ``about``: the data's
+    fingerprints, versions and whatever else makes the numbers again.
     """
 
     k: int
@@ -52,11 +54,22 @@ class EvaluationTable:
     differences: Measured
     adjusted: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     groups: Mapping[str, Mapping[str, Mapping[str, Grouped]]] = field(default_factory=dict)
+    about: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def names(self) -> tuple[str, ...]:
         """The lists, in the order given."""
         return tuple(self.values)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader must know: where the test set is too small to say much."""
+        metric = f"ndcg@{self.k}"
+        if self.baseline is None or not self.differences:
+            return ()
+        clearest = min((self._gain(name, metric) for name in self.differences), key=detectable_difference)
+        warning = too_small(clearest, self.intervals[self.baseline][metric].mean)
+        return () if warning is None else (warning,)
 
     def significant(self, name: str, metric: str) -> bool:
         """Whether a list differs from the baseline, after the correction for the number of lists."""
@@ -100,18 +113,21 @@ class EvaluationTable:
                     "p": _number(one.p),
                     "p_adjusted": _number(self.adjusted[name][metric]),
                     "significant": self.significant(name, metric),
+                    "detectable": _number(detectable_difference(self._gain(name, metric))),
                 }
                 for metric, one in found.items()
             }
             for name, found in self.differences.items()
         }
         return {
+            "about": dict(self.about),
             "k": self.k,
             "users": self.users,
             "users_with_truth": self.users_with_truth,
             "catalogue_size": self.catalogue_size,
             "baseline": self.baseline,
             "seed": self.seed,
+            "notes": list(self.notes),
             "lists": lists,
             "differences": differences,
             "groups": {
@@ -162,6 +178,12 @@ class EvaluationTable:
         console = Console(width=110, file=StringIO(), force_terminal=False)
         console.print(self.render(("ndcg", "recall")))
         return str(console.file.getvalue())  # type: ignore[attr-defined]
+
+    def _gain(self, name: str, metric: str) -> FloatArray:
+        """A list minus the baseline, user by user."""
+        assert self.baseline is not None
+        gain: FloatArray = self.values[name][metric] - self.values[self.baseline][metric]
+        return gain
 
     def _rows(self, name: str) -> list[dict[str, Any]]:
         rows = []

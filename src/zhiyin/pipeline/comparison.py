@@ -10,9 +10,9 @@ import polars as pl
 
 from zhiyin.data import Columns, Split, Task
 from zhiyin.errors import DataError, InputError
-from zhiyin.evaluate.table import EvaluationTable, evaluate_lists
-from zhiyin.pipeline.background import background_of
-from zhiyin.pipeline.evaluation import trivial_lists
+from zhiyin.evaluate import leaks
+from zhiyin.evaluate.table import EvaluationTable
+from zhiyin.pipeline.evaluation import evaluate_task, trivial_lists
 from zhiyin.pipeline.recommender import Recommender
 from zhiyin.types import IntArray
 
@@ -34,7 +34,8 @@ def compare(
     ----------
     entries : Mapping
         Name -> a recommender fitted on ``split.train`` (and ``split.valid``), or a Parquet file
-        of lists with ``user_id``, ``item_id`` and optionally ``rank`` (1 = best).
+        of lists with ``user_id``, ``item_id`` and ``rank`` (1 = best) or ``score`` (largest = best);
+        with neither, the order of the rows counts.
     split : Split
     k : int
         Places that count.
@@ -47,27 +48,25 @@ def compare(
     ------
     InputError, DataError
         When a name is that of a trivial rule, or a file does not fit.
+    LeakError
+        When an entry would know what it is asked for.
     """
+    leaks.check_split(split)
     task = split.task("test")
     known = split.train.joined(split.valid)
     lists = trivial_lists(known, task, k, seed=seed)
     for name, entry in entries.items():
         if name in lists:
             raise InputError(f"{name!r} is the name of a trivial rule", hint="Choose another name.")
-        if isinstance(entry, Recommender):
-            lists[name] = entry.run(task.queries, k=k).slates.items
-        else:
-            lists[name] = read_lists(Path(entry), task, split, k)
-    catalogue = known.catalogue
-    return evaluate_lists(
-        lists,
-        task.relevant,
-        k=k,
-        catalogue_size=len(catalogue),
-        background=background_of(known, task, encoder=encoder, seed=seed),
-        baseline=baseline,
-        seed=seed,
-    )
+        lists[name] = _lists_of(name, entry, task, split, k)
+    return evaluate_task(lists, known, task, k=k, baseline=baseline, encoder=encoder, seed=seed)
+
+
+def _lists_of(name: str, entry: Recommender | str | Path, task: Task, split: Split, k: int) -> IntArray:
+    if isinstance(entry, Recommender):
+        leaks.check_fitted(entry.dataset, split.test, name=name)
+        return entry.run(task.queries, k=k).slates.items
+    return read_lists(Path(entry), task, split, k)
 
 
 def read_lists(path: Path, task: Task, split: Split, k: int) -> IntArray:
@@ -88,11 +87,13 @@ def read_lists(path: Path, task: Task, split: Split, k: int) -> IntArray:
     if missing:
         raise DataError(
             f"{path} lacks {', '.join(sorted(missing))}",
-            expected="user_id, item_id and optionally rank",
+            expected="user_id, item_id and optionally rank or score",
             received=", ".join(frame.columns),
         )
     if "rank" in frame.columns:
         frame = frame.sort("rank", maintain_order=True)
+    elif "score" in frame.columns:
+        frame = frame.sort("score", descending=True, nulls_last=True, maintain_order=True)
     by_user = frame.group_by(Columns.USER_ID, maintain_order=True).agg(pl.col(Columns.ITEM_ID).head(k))
     saved = dict(by_user.cast({Columns.USER_ID: pl.String}).iter_rows())
     if not any(user in saved for user in task.queries.users):

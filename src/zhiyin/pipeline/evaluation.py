@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import platform
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
+
+from zhiyin import __version__
 from zhiyin.data import Dataset, Task
+from zhiyin.evaluate import leaks
 from zhiyin.evaluate.intervals import Interval, paired_difference
 from zhiyin.evaluate.table import EvaluationTable, evaluate_lists
 from zhiyin.pipeline.background import background_of
@@ -14,7 +22,7 @@ from zhiyin.pipeline.stages import Trace
 from zhiyin.retrieve import FusionRetriever, make_retriever
 from zhiyin.types import IntArray
 
-__all__ = ["learned", "evaluate_recommender", "stage_lists", "step_gains", "trivial_lists"]
+__all__ = ["learned", "evaluate_recommender", "evaluate_task", "stage_lists", "step_gains", "trivial_lists"]
 
 STAGE_NAMES = {"rank": "+ language model", "diversify": "+ diversify"}
 
@@ -61,6 +69,7 @@ def evaluate_recommender(
     baseline: str = "recent-popular",
     seed: int = 7,
     ranker_alone: bool = False,
+    others: Mapping[str, IntArray] | None = None,
 ) -> tuple[EvaluationTable, dict[str, IntArray], Trace]:
     """Every stage as it is added, beside the trivial rules, on the same users.
 
@@ -76,6 +85,8 @@ def evaluate_recommender(
         The rule that NDCG and recall are paired with.
     ranker_alone : bool
         Add the order of the ranker alone: it is asked even where its learned weight is 0.
+    others : Mapping or None
+        Lists of other systems, int32 [U, n], to stand beside the stages.
 
     Returns
     -------
@@ -85,17 +96,59 @@ def evaluate_recommender(
     known = recommender.dataset
     lists = trivial_lists(known, task, k, seed=seed)
     own, trace = stage_lists(recommender, task, k=k, ranker_alone=ranker_alone)
+    lists.update({} if others is None else others)
     lists.update(own)
+    table = evaluate_task(
+        lists, known, task, k=k, baseline=baseline, encoder=recommender.recipe.encoder, seed=seed
+    )
+    return table, lists, trace
+
+
+def evaluate_task(
+    lists: Mapping[str, IntArray],
+    known: Dataset,
+    task: Task,
+    *,
+    k: int,
+    baseline: str,
+    encoder: str,
+    seed: int,
+) -> EvaluationTable:
+    """Lists for one task, checked for leaks, measured with all that is known of items and users.
+
+    Raises
+    ------
+    LeakError, InputError
+    """
+    leaks.check_task(task)
+    times = np.full(len(task.queries), known.cut) if task.queries.times is None else task.queries.times
+    for name, items in lists.items():
+        leaks.check_candidates(items[:, :k], times, known.catalogue.available_from, name=name)
     table = evaluate_lists(
         lists,
         task.relevant,
         k=k,
         catalogue_size=known.n_items,
-        background=background_of(known, task, encoder=recommender.recipe.encoder, seed=seed),
+        background=background_of(known, task, encoder=encoder, seed=seed),
         baseline=baseline,
         seed=seed,
     )
-    return table, lists, trace
+    return replace(table, about=_about(known, encoder))
+
+
+def _about(known: Dataset, encoder: str) -> dict[str, Any]:
+    """What makes the numbers again."""
+    return {
+        "data": known.fingerprint,
+        "cut": known.cut,
+        "events": known.n_events,
+        "encoder": encoder,
+        "zhiyin": __version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+    }
 
 
 def step_gains(table: EvaluationTable, metric: str) -> dict[str, Interval]:
