@@ -18,7 +18,14 @@ from zhiyin.draws import generator
 from zhiyin.errors import InputError
 from zhiyin.types import BoolArray, FloatArray
 
-__all__ = ["Interval", "bootstrap_columns", "bootstrap_mean", "paired_difference", "resampled_means"]
+__all__ = [
+    "Interval",
+    "bootstrap_columns",
+    "bootstrap_mean",
+    "paired_difference",
+    "resampled_means",
+    "resampled_weights",
+]
 
 CHUNK = 1 << 21
 
@@ -49,6 +56,12 @@ class Interval:
     def excludes_zero(self) -> bool:
         """Whether the whole interval lies on one side of zero; False without users."""
         return self.low > 0.0 or self.high < 0.0
+
+    def to_dict(self) -> dict[str, float | int | None]:
+        """Mean, ends and numbers of users, ready for JSON; NaN becomes None."""
+        numbers = {"mean": self.mean, "low": self.low, "high": self.high}
+        plain = {name: None if math.isnan(value) else value for name, value in numbers.items()}
+        return {**plain, "n": self.n, "missing": self.missing}
 
     def __str__(self) -> str:
         # + 0.0 turns a rounded -0.0 into 0.0.
@@ -164,6 +177,13 @@ def resampled_means(values: FloatArray, *, samples: int, seed: int) -> FloatArra
     """Means of resamples of one column without NaN, float64 [samples]."""
     n = len(values)
     return np.concatenate([weights @ values / n for weights in _weights(n, samples, seed)])
+
+
+def resampled_weights(n: int, *, samples: int, seed: int, chunk: int) -> Iterator[FloatArray]:
+    """How often each of n users is drawn in each resample, in parts float64 [<= chunk, n]."""
+    for weights in _weights(n, samples, seed):
+        for start in range(0, len(weights), chunk):
+            yield weights[start : start + chunk]
 
 
 def _groups(known: BoolArray) -> Iterator[tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]]:

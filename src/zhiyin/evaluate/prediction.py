@@ -64,7 +64,7 @@ def auc(labels: npt.ArrayLike, scores: npt.ArrayLike) -> float:
     0.875
     """
     truth, found = binary(labels, scores)
-    return float(_areas(np.zeros(len(truth), np.int64), truth, found)[0])
+    return float(areas_of(np.zeros(len(truth), np.int64), truth, found)[0])
 
 
 def user_auc(users: npt.ArrayLike, labels: npt.ArrayLike, scores: npt.ArrayLike) -> FloatArray:
@@ -97,11 +97,11 @@ def user_auc(users: npt.ArrayLike, labels: npt.ArrayLike, scores: npt.ArrayLike)
         raise InputError(
             "users and labels differ in length", expected=f"{len(truth)} users", received=str(names.shape)
         )
-    areas = _areas(np.unique(names, return_inverse=True)[1], truth, found)
+    areas = areas_of(np.unique(names, return_inverse=True)[1], truth, found)
     return areas[~np.isnan(areas)]
 
 
-def _areas(group: npt.NDArray[np.int64], truth: BoolArray, scores: FloatArray) -> FloatArray:
+def areas_of(group: npt.NDArray[np.int64], truth: BoolArray, scores: FloatArray) -> FloatArray:
     """Area of each group from mean ranks; NaN where a class is missing."""
     order = np.lexsort((scores, group))
     group, truth, scores = group[order], truth[order], scores[order]

@@ -101,7 +101,7 @@ class EvaluationTable:
         """
         lists = {
             name: {
-                **{metric: _plain(one) for metric, one in self.intervals[name].items()},
+                **{metric: one.to_dict() for metric, one in self.intervals[name].items()},
                 **{metric: {"mean": _number(one)} for metric, one in self.overall[name].items()},
             }
             for name in self.names
@@ -109,7 +109,7 @@ class EvaluationTable:
         differences = {
             name: {
                 metric: {
-                    **_plain(one),
+                    **one.to_dict(),
                     "p": _number(one.p),
                     "p_adjusted": _number(self.adjusted[name][metric]),
                     "significant": self.significant(name, metric),
@@ -188,10 +188,10 @@ class EvaluationTable:
     def _rows(self, name: str) -> list[dict[str, Any]]:
         rows = []
         for metric, one in self.intervals[name].items():
-            row = {"list": name, "metric": metric, **_plain(one)}
+            row = {"list": name, "metric": metric, **one.to_dict()}
             against = self.differences.get(name, {}).get(metric)
             if against is not None:
-                found = {f"difference_{key}": value for key, value in _plain(against).items()}
+                found = {f"difference_{key}": value for key, value in against.to_dict().items()}
                 row |= {**found, "difference": found["difference_mean"]}
                 row |= {"p": _number(against.p), "p_adjusted": _number(self.adjusted[name][metric])}
                 row["significant"] = self.significant(name, metric)
@@ -209,16 +209,6 @@ class EvaluationTable:
         return text if self.baseline is None else f"{text}; * differs from {self.baseline} (Holm)"
 
 
-def _plain(one: Interval) -> dict[str, Any]:
-    return {
-        "mean": _number(one.mean),
-        "low": _number(one.low),
-        "high": _number(one.high),
-        "n": one.n,
-        "missing": one.missing,
-    }
-
-
 def _number(value: float) -> float | None:
     return None if math.isnan(value) else value
 
@@ -231,5 +221,5 @@ def _cell(value: Interval | float, *, marked: bool = False) -> str:
 
 
 def _grouped(found: Grouped) -> dict[str, Any]:
-    gap = None if found.gap is None else _plain(found.gap)
-    return {"groups": {label: _plain(one) for label, one in found.groups.items()}, "gap": gap}
+    gap = None if found.gap is None else found.gap.to_dict()
+    return {"groups": {label: one.to_dict() for label, one in found.groups.items()}, "gap": gap}
