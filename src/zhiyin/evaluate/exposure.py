@@ -10,10 +10,11 @@ import numpy as np
 from zhiyin.errors import InputError
 from zhiyin.evaluate.hits import check_length, find_hits
 from zhiyin.evaluate.identifiers import Codes, Flat, IdLists, encode, flatten, integral
-from zhiyin.types import FloatArray
+from zhiyin.types import FloatArray, IntArray
 
 __all__ = [
     "catalogue_coverage",
+    "exposure_curve",
     "exposure_gini",
     "long_tail_share",
     "novelty",
@@ -97,6 +98,34 @@ def exposure_gini(recommended: IdLists, catalogue: Collection[Any] | int) -> flo
     if total == 0:
         return float("nan")
     return float(((2 * np.arange(1, n + 1) - n - 1) * counts).sum() / (n * total))
+
+
+def exposure_curve(items: IntArray, n_items: int, *, points: int = 60) -> dict[str, list[Any]]:
+    """Share of all places that the most shown items take, at some numbers of items.
+
+    Parameters
+    ----------
+    items : int32 [U, k]
+        Indices, -1 pads.
+    n_items : int
+        Size of the catalogue, >= 1.
+    points : int
+        At most so many, denser at the head.
+
+    Returns
+    -------
+    dict
+        "items": numbers of items, ascending; "share": their share of all places, ascending to 1.
+
+    Examples
+    --------
+    >>> exposure_curve(np.array([[0, 1], [0, 2]]), 4)
+    {'items': [1, 2, 3, 4], 'share': [0.5, 0.75, 1.0, 1.0]}
+    """
+    counts = np.sort(np.bincount(items[items >= 0], minlength=n_items))[::-1]
+    curve = np.cumsum(counts) / max(counts.sum(), 1)
+    ranks = np.unique(np.geomspace(1, n_items, points).round().astype(int))
+    return {"items": ranks.tolist(), "share": [round(float(curve[rank - 1]), 4) for rank in ranks]}
 
 
 def novelty(recommended: IdLists, popularity: Mapping[Any, float] | FloatArray, k: int) -> FloatArray:

@@ -17,7 +17,7 @@ from zhiyin.errors import InputError
 from zhiyin.evaluate.intervals import Interval, resampled_weights
 from zhiyin.evaluate.labels import binary
 from zhiyin.evaluate.multiplicity import holm
-from zhiyin.evaluate.prediction import SMALLEST, areas_of
+from zhiyin.evaluate.prediction import SMALLEST, CalibrationCurve, areas_of, calibration_curve
 from zhiyin.types import BoolArray, FloatArray
 
 __all__ = ["PredictionTable", "evaluate_predictions"]
@@ -31,7 +31,8 @@ class PredictionTable:
     """What ``evaluate_predictions`` found; mappings go from the system's name to the metric's.
 
     ``intervals`` of "auc", "user_auc" and, for probabilities, "log_loss" and "calibration_error";
-    ``differences`` paired with ``baseline``, system minus baseline; ``adjusted`` their p-values (Holm).
+    ``differences`` paired with ``baseline``, system minus baseline; ``adjusted`` their p-values (Holm);
+    ``calibration``: the curve of each system that gives probabilities.
     """
 
     examples: int
@@ -42,6 +43,7 @@ class PredictionTable:
     intervals: Mapping[str, Mapping[str, Interval]]
     differences: Mapping[str, Mapping[str, Interval]]
     adjusted: Mapping[str, Mapping[str, float]]
+    calibration: Mapping[str, CalibrationCurve]
 
     def to_dict(self) -> dict[str, Any]:
         """Give everything, ready for JSON."""
@@ -56,8 +58,17 @@ class PredictionTable:
             }
             for name, found in self.differences.items()
         }
+        curves = {
+            name: {"predicted": one.predicted.tolist(), "observed": one.observed.tolist()}
+            for name, one in self.calibration.items()
+        }
         about = ("examples", "users", "users_with_both", "baseline", "seed")
-        return {**{name: getattr(self, name) for name in about}, "systems": plain, "differences": gains}
+        return {
+            **{name: getattr(self, name) for name in about},
+            "systems": plain,
+            "differences": gains,
+            "calibration": curves,
+        }
 
 
 def evaluate_predictions(
@@ -106,6 +117,7 @@ def evaluate_predictions(
     _, owner = np.unique(names, return_inverse=True)
     n_users = int(owner.max(initial=-1)) + 1
     statistics: dict[str, dict[str, Statistic]] = {}
+    curves: dict[str, CalibrationCurve] = {}
     both = 0
     for name, given in systems.items():
         truth, scores = binary(labels, given)
@@ -115,6 +127,8 @@ def evaluate_predictions(
             )
         statistics[name] = _statistics(owner, truth, scores, n_users)
         both = _users_with_both(owner, truth)
+        if "log_loss" in statistics[name]:
+            curves[name] = calibration_curve(truth, scores)
     drawn = _drawn(statistics, n_users, samples=samples, seed=seed)
     whole = {
         name: {m: float(s(np.ones((1, n_users)))[0]) for m, s in one.items()}
@@ -141,7 +155,7 @@ def evaluate_predictions(
         if name != baseline
     }
     return PredictionTable(
-        len(names), n_users, both, baseline, seed, intervals, differences, _adjusted(differences)
+        len(names), n_users, both, baseline, seed, intervals, differences, _adjusted(differences), curves
     )
 
 
@@ -218,10 +232,9 @@ def _user_auc(owner: npt.NDArray[np.int64], truth: BoolArray, scores: FloatArray
 def _log_loss(owner: npt.NDArray[np.int64], truth: BoolArray, scores: FloatArray, users: int) -> Statistic:
     p = np.clip(scores, SMALLEST, 1.0 - SMALLEST)
     losses = -np.log(np.where(truth, p, 1.0 - p))
-    return _ratio(
-        np.bincount(owner, weights=losses, minlength=users),
-        np.bincount(owner, weights=np.ones(len(owner)), minlength=users),
-    )
+    sums: FloatArray = np.bincount(owner, weights=losses, minlength=users).astype(np.float64)
+    sizes: FloatArray = np.bincount(owner, minlength=users).astype(np.float64)
+    return _ratio(sums, sizes)
 
 
 def _calibration_error(

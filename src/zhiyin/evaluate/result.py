@@ -38,7 +38,8 @@ class EvaluationTable:
     ``values`` float64 [U] of each metric; ``intervals`` their means over the users who have a
     value; ``overall`` what is a property of all lists together; ``differences`` paired with
     ``baseline``, list minus baseline, empty without one; ``adjusted`` their p-values, corrected for the
-    number of lists; ``groups``: grouping -> list -> metric -> by group of users; ``about``: the data's
+    number of lists; ``groups``: grouping -> list -> metric -> by group of users; ``exposure``: how
+    the places of each list spread over the catalogue (``exposure_curve``); ``about``: the data's
     fingerprints, versions and whatever else makes the numbers again.
     """
 
@@ -54,6 +55,7 @@ class EvaluationTable:
     differences: Measured
     adjusted: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     groups: Mapping[str, Mapping[str, Mapping[str, Grouped]]] = field(default_factory=dict)
+    exposure: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     about: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -130,6 +132,7 @@ class EvaluationTable:
             "notes": list(self.notes),
             "lists": lists,
             "differences": differences,
+            "exposure": {name: dict(one) for name, one in self.exposure.items()},
             "groups": {
                 grouping: {
                     name: {metric: _grouped(one) for metric, one in found.items()}

@@ -14,6 +14,7 @@ import numpy as np
 
 from zhiyin.errors import InputError
 from zhiyin.evaluate.background import Background
+from zhiyin.evaluate.exposure import exposure_curve
 from zhiyin.evaluate.groups import by_group
 from zhiyin.evaluate.hits import check_length
 from zhiyin.evaluate.intervals import Interval, bootstrap_columns
@@ -98,6 +99,7 @@ def evaluate_lists(
         intervals=_intervals(values, seed, samples),
         overall={name: measure_together(items, k, catalogue_size, sides) for name, items in shown.items()},
         differences=differences,
+        exposure={name: exposure_curve(items, catalogue_size) for name, items in shown.items()},
         adjusted=_adjusted(differences),
         groups={
             grouping: {

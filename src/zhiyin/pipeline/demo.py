@@ -18,7 +18,6 @@ from zhiyin.artifacts import write_text
 from zhiyin.config import Recipe, load_recipe
 from zhiyin.data import Split, Task, load_bundled, split_by_time
 from zhiyin.draws import generator, key_of
-from zhiyin.evaluate.diversity import catalogue_coverage, exposure_gini
 from zhiyin.evaluate.table import EvaluationTable
 from zhiyin.extras import require
 from zhiyin.pipeline.evaluation import evaluate_recommender, learned, step_gains
@@ -89,7 +88,6 @@ def run_demo(
         "learned": learned(recommender),
         "table": table.to_dict(),
         "steps": {name: asdict(one) for name, one in step_gains(table, f"ndcg@{k}").items()},
-        "exposure": _exposure(lists, dataset.n_items, k),
         "milliseconds": dict(trace.milliseconds),
         "notes": [*trace.notes, *dataset.report.notes],
         "users": shown,
@@ -124,23 +122,6 @@ def _about(recipe: Recipe, split: Split, task: Task, k: int) -> dict[str, Any]:
         "without_history": int((task.queries.histories.lengths == 0).sum()),
         "relevant_per_user": round(float(task.relevant.lengths[task.relevant.lengths > 0].mean()), 1),
     }
-
-
-def _exposure(lists: Mapping[str, IntArray], n_items: int, k: int) -> dict[str, Any]:
-    """How the places are spread over the catalogue: share of items, and of places, in order."""
-    found = {}
-    for name, items in lists.items():
-        top = items[:, :k]
-        counts = np.sort(np.bincount(top[top >= 0], minlength=n_items))[::-1]
-        curve = np.cumsum(counts) / max(counts.sum(), 1)
-        ranks = np.unique(np.geomspace(1, n_items, 60).astype(int))
-        found[name] = {
-            "coverage": catalogue_coverage(top, n_items),
-            "gini": exposure_gini(top, n_items),
-            "items": ranks.tolist(),
-            "share": [round(float(curve[rank - 1]), 4) for rank in ranks],
-        }
-    return found
 
 
 def _shown(recommender: Recommender, task: Task, n: int, k: int) -> list[dict[str, Any]]:

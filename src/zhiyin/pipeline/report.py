@@ -11,17 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from zhiyin.artifacts import write_text
+from zhiyin.evaluate import plots
 from zhiyin.extras import require
 
 __all__ = ["write_report"]
 
-INK, ACCENT, MUTED = "#1d2733", "#b4532a", "#8a97a6"
-LAYOUT = {
-    "template": "plotly_white",
-    "font": {"family": "system-ui, sans-serif", "size": 13, "color": INK},
-    "margin": {"l": 60, "r": 20, "t": 30, "b": 50},
-    "height": 380,
-}
+EXPOSED = ("random", "popular", "recent-popular", "fused", "+ explore")
 
 
 def write_report(path: Path, results: Mapping[str, Any]) -> Path:
@@ -44,6 +39,7 @@ def write_report(path: Path, results: Mapping[str, Any]) -> Path:
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     k = results["about"]["k"]
     rows = _rows(results, k)
+    own = [row["name"] for row in rows if row["name"].startswith(("fused", "+"))]
     page = environment.from_string(source).render(
         results=results,
         about=results["about"],
@@ -51,9 +47,9 @@ def write_report(path: Path, results: Mapping[str, Any]) -> Path:
         rows=rows,
         plotly=offline.get_plotlyjs(),
         figures={
-            "accuracy": _accuracy(rows),
-            "trade": _trade(rows),
-            "exposure": _exposure(results["exposure"]),
+            "accuracy": plots.accuracy(results["table"], own=own),
+            "trade": plots.trade(results["table"]),
+            "exposure": plots.exposure(results["table"], names=EXPOSED),
         },
     )
     write_text(path, page)
@@ -69,68 +65,3 @@ def _rows(results: Mapping[str, Any], k: int) -> list[dict[str, Any]]:
         plain = {key.removesuffix(f"@{k}"): value for key, value in metrics.items()}
         rows.append({"name": name, "difference": difference, "step": results["steps"].get(name), **plain})
     return rows
-
-
-def _figure(data: list[Any], **layout: Any) -> str:
-    go = require("plotly.graph_objects")
-    figure = go.Figure(data, {**LAYOUT, **layout})
-    # Inside a script element only "</" could end it early.
-    text: str = figure.to_json().replace("</", "<\\/")
-    return text
-
-
-def _accuracy(rows: list[dict[str, Any]]) -> str:
-    go = require("plotly.graph_objects")
-    means = [row["ndcg"]["mean"] for row in rows]
-    bars = go.Bar(
-        x=means,
-        y=[row["name"] for row in rows],
-        orientation="h",
-        marker={"color": [ACCENT if row["name"].startswith(("fused", "+")) else MUTED for row in rows]},
-        error_x={
-            "type": "data",
-            "array": [row["ndcg"]["high"] - row["ndcg"]["mean"] for row in rows],
-            "arrayminus": [row["ndcg"]["mean"] - row["ndcg"]["low"] for row in rows],
-            "color": INK,
-            "thickness": 1,
-        },
-    )
-    axis = {"autorange": "reversed", "automargin": True}
-    return _figure([bars], yaxis=axis, xaxis={"title": {"text": "NDCG, 95 % interval"}})
-
-
-def _trade(rows: list[dict[str, Any]]) -> str:
-    go = require("plotly.graph_objects")
-    names: dict[tuple[float, float], list[str]] = {}  # lists that cannot be told apart share a point
-    for row in rows:
-        point = (round(row["ndcg"]["mean"], 2), round(row["intra_list_distance"]["mean"], 2))
-        names.setdefault(point, []).append(row["name"])
-    widest = max(accuracy for accuracy, _ in names)
-    points = go.Scatter(
-        x=[accuracy for accuracy, _ in names],
-        y=[distance for _, distance in names],
-        text=[", ".join(found) for found in names.values()],
-        mode="markers+text",
-        textposition=["middle right" if accuracy > 0.8 * widest else "middle left" for accuracy, _ in names],
-        marker={"size": 10, "color": ACCENT},
-        cliponaxis=False,
-    )
-    return _figure(
-        [points],
-        xaxis={"title": {"text": "accuracy (NDCG)"}, "range": [-0.35 * widest, 1.75 * widest]},
-        yaxis={"title": {"text": "diversity (mean distance within a list)"}},
-    )
-
-
-def _exposure(exposure: Mapping[str, Any]) -> str:
-    go = require("plotly.graph_objects")
-    lines = [
-        go.Scatter(x=one["items"], y=one["share"], mode="lines", name=name)
-        for name, one in exposure.items()
-        if name in {"random", "popular", "recent-popular", "fused", "+ explore"}
-    ]
-    return _figure(
-        lines,
-        xaxis={"type": "log", "title": {"text": "items, most shown first"}},
-        yaxis={"title": {"text": "share of all places"}, "rangemode": "tozero"},
-    )
