@@ -68,9 +68,7 @@ def tallrec(*, ask: bool) -> Section:
         "TALLRec, films",
         ("AUC", "within-user AUC"),
         {
-            "SASRec, 256 examples (Bao et al. 2023)": (0.5225, None),
-            "GRU-BERT, 256 examples": (0.5344, None),
-            "TALLRec (LLaMA-7B), 16 examples": (0.6724, None),
+            "TALLRec (LLaMA-7B), 16 examples (Bao et al. 2023)": (0.6724, None),
             "TALLRec (LLaMA-7B), 64 examples": (0.6748, None),
             "TALLRec (LLaMA-7B), 256 examples": (0.7198, None),
         },
@@ -105,6 +103,7 @@ def collm() -> Section:
         {
             "MF (Zhang et al. 2023)": (0.6482, 0.6361),
             "SASRec": (0.7078, 0.6884),
+            "DIN": (0.7166, 0.6459),
             "TALLRec (Vicuna-7B)": (0.7097, 0.6818),
             "CoLLM-MF (Vicuna-7B)": (0.7295, 0.6875),
             "BinLLM (Vicuna-7B), Zhang et al. 2024": (0.7425, 0.6956),
@@ -209,12 +208,12 @@ def _cell(one: Any) -> str:
     return f"{one.mean:.4f} [{one.low:.4f}, {one.high:.4f}]"
 
 
-def page(sections: list[Section]) -> str:
-    """The page."""
+def page(sections: list[Section], options: str) -> str:
+    """The page; ``options`` of the command that made it."""
     lines = [
         "# Published numbers beside ours",
         "",
-        f"Made by `python benchmarks/reproduce.py` on {time.strftime('%Y-%m-%d')} "
+        f"Made by `python benchmarks/reproduce.py{options}` on {time.strftime('%Y-%m-%d')} "
         f"({platform.machine()}, Python {platform.python_version()}, zhiyin {zy.__version__}). "
         "Published numbers are quoted from the papers named, not measured here, and have no intervals "
         "because the papers print none; ours have 95 % intervals by bootstrap over users. Rows marked "
@@ -251,7 +250,8 @@ def main() -> None:
             made.append(make())
         except DataError as error:
             print(f"{name} left out: {error.message}", file=sys.stderr)
-    print(json.dumps([vars(one) for one in made], indent=1) if options.json else page(made), end="")
+    flags = " --language-model" if options.language_model else ""
+    print(json.dumps([vars(one) for one in made], indent=1) if options.json else page(made, flags), end="")
 
 
 if __name__ == "__main__":

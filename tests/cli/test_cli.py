@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 
+import polars as pl
 import pytest
 
 QUICK = ["--set", "stages.rank.method=none", "--set", "stages.retrieve.method=ease"]
@@ -69,6 +70,52 @@ def test_evaluate_prints_the_trivial_rules(files):
         run("evaluate", files / "events.csv", files / "items.csv", "-k", 3, "--json", *QUICK).stdout
     )
     assert {"random", "popular", "recent-popular", "retrieved (ease)"} <= set(out["lists"])
+
+
+@pytest.mark.parametrize("way", ["users", "last", "basket"])
+def test_evaluate_splits_per_user(files, way):
+    out = json.loads(
+        run(
+            "evaluate",
+            files / "events.csv",
+            "--split",
+            way,
+            "--valid",
+            0.2,
+            "--test",
+            0.2,
+            "-k",
+            3,
+            "--json",
+            *QUICK,
+        ).stdout
+    )
+    assert out["users"] >= 20 and out["about"]["zhiyin"]
+
+
+def test_evaluate_takes_lists_of_others_and_writes_a_report(files, tmp_path):
+    rows = [(f"u{user:03d}", f"i{item:03d}", item / 10) for user in range(40) for item in range(3)]
+    frame = pl.DataFrame(rows, schema=["user_id", "item_id", "score"], orient="row")
+    frame.write_parquet(tmp_path / "theirs.parquet")
+    given = ("evaluate", files / "events.csv", files / "items.csv", "-k", 3, *QUICK)
+    done = run(
+        *given,
+        "--json",
+        "--lists",
+        f"theirs={tmp_path / 'theirs.parquet'}",
+        "--report",
+        tmp_path / "page.html",
+    )
+    out = json.loads(done.stdout)
+    assert "theirs" in out["lists"] and "groups" in out
+    assert "<td>theirs</td>" in (tmp_path / "page.html").read_text("utf-8")
+    assert "users have truth" in done.stderr
+    for wrong, word in (
+        ("theirs", "name=file.parquet"),
+        (f"popular={tmp_path / 'theirs.parquet'}", "name of a rule"),
+        ("theirs=no.parquet", "cannot be read"),
+    ):
+        assert word in run(*given, "--lists", wrong, code=2).stderr
 
 
 BAD = {

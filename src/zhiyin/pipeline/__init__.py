@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zhiyin.pipeline.comparison import compare
+from zhiyin.pipeline.comparison import compare, read_lists
 from zhiyin.pipeline.evaluation import evaluate_recommender, learned, step_gains
 from zhiyin.pipeline.filters import Filters
 from zhiyin.pipeline.live import Ask, LiveRecommender
@@ -23,6 +23,7 @@ __all__ = [
     "dataset_of",
     "evaluate_recommender",
     "learned",
+    "read_lists",
     "refit",
     "roll_back",
     "step_gains",

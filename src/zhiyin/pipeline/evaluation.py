@@ -13,6 +13,7 @@ import numpy as np
 
 from zhiyin import __version__
 from zhiyin.data import Dataset, Task
+from zhiyin.errors import InputError
 from zhiyin.evaluate import leaks
 from zhiyin.evaluate.intervals import Interval, paired_difference
 from zhiyin.evaluate.table import EvaluationTable, evaluate_lists
@@ -96,7 +97,10 @@ def evaluate_recommender(
     known = recommender.dataset
     lists = trivial_lists(known, task, k, seed=seed)
     own, trace = stage_lists(recommender, task, k=k, ranker_alone=ranker_alone)
-    lists.update({} if others is None else others)
+    for name, items in (others or {}).items():
+        if name in lists or name in own:
+            raise InputError(f"{name!r} is the name of a rule or a stage", hint="Choose another name.")
+        lists[name] = items
     lists.update(own)
     table = evaluate_task(
         lists, known, task, k=k, baseline=baseline, encoder=recommender.recipe.encoder, seed=seed
