@@ -205,6 +205,13 @@ def test_differences_are_corrected_for_their_number(table):
     assert table.significant("oracle", metric) and not table.significant("random", metric)
 
 
+def test_the_front_is_of_both_goals(table):
+    names, area = table.front()
+    assert "oracle" in names and area > 0
+    assert table.to_dict()["fronts"]["intra_list_distance"] == {"lists": list(names), "hypervolume": area}
+    assert table.front("no_such_metric") is None
+
+
 def test_groups_hold_their_own_users(table, background):
     labels = np.array(background.groups["country"], dtype=object)
     found = table.groups["country"]["mine"][f"ndcg@{K}"]

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from zhiyin.evaluate.front import pareto_front
+from zhiyin.evaluate.groups import FEWEST
 from zhiyin.extras import require
 
 __all__ = ["accuracy", "calibration", "exposure", "figure", "groups", "trade"]
@@ -103,12 +104,14 @@ def exposure(table: Found, *, names: Collection[str] | None = None) -> str:
 
 
 def groups(table: Found, grouping: str) -> str:
-    """NDCG of each list for each group of users, as a heat map."""
+    """NDCG of each list for each group of at least ``FEWEST`` users, as a heat map."""
     go = require("plotly.graph_objects")
     metric = f"ndcg@{table['k']}"
     found = {name: one[metric]["groups"] for name, one in table["groups"][grouping].items()}
     labels = list(next(iter(found.values())))
     sizes = next(iter(found.values()))
+    large = [label for label in labels if sizes[label]["n"] >= FEWEST] or labels
+    labels = [label for label in labels if label in large]
     means = [[one[label]["mean"] for label in labels] for one in found.values()]
     told = [["" if mean is None else f"{mean:.3f}" for mean in row] for row in means]
     heat = go.Heatmap(

@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from io import StringIO
 from typing import Any
 
+import numpy as np
 import polars as pl
 from rich.console import Console
 from rich.table import Table
 
 from zhiyin.errors import InputError
+from zhiyin.evaluate.front import hypervolume, pareto_front
 from zhiyin.evaluate.groups import Grouped
 from zhiyin.evaluate.intervals import Interval
 from zhiyin.evaluate.power import detectable_difference, too_small
@@ -27,6 +29,7 @@ SCHEMA = {
     **{"difference_n": pl.Int64, "p": pl.Float64, "p_adjusted": pl.Float64, "significant": pl.Boolean},
 }
 
+DIVERSITIES = ("intra_list_distance", "relevant_vendi_score")
 HEADLINES = ("ndcg", "recall", "intra_list_distance", "relevant_vendi_score", "catalogue_coverage")
 Measured = Mapping[str, Mapping[str, Interval]]
 
@@ -72,6 +75,22 @@ class EvaluationTable:
         clearest = min((self._gain(name, metric) for name in self.differences), key=detectable_difference)
         warning = too_small(clearest, self.intervals[self.baseline][metric].mean)
         return () if warning is None else (warning,)
+
+    def front(self, diversity: str = "intra_list_distance") -> tuple[tuple[str, ...], float] | None:
+        """The lists that no other one beats in both NDCG and a diversity, and the area they have conquered.
+
+        Returns
+        -------
+        names, hypervolume
+            The area is over (0, 0); None where the diversity was not measured.
+        """
+        axes = [f"{metric}@{self.k}" for metric in ("ndcg", diversity)]
+        if axes[1] not in self.intervals[self.names[0]]:
+            return None
+        points = np.nan_to_num([[self.intervals[name][axis].mean for axis in axes] for name in self.names])
+        stands = pareto_front(points)
+        names = tuple(name for name, one in zip(self.names, stands, strict=True) if one)
+        return names, hypervolume(points, (0.0, 0.0))
 
     def significant(self, name: str, metric: str) -> bool:
         """Whether a list differs from the baseline, after the correction for the number of lists."""
@@ -132,6 +151,11 @@ class EvaluationTable:
             "notes": list(self.notes),
             "lists": lists,
             "differences": differences,
+            "fronts": {
+                diversity: {"lists": list(found[0]), "hypervolume": found[1]}
+                for diversity in DIVERSITIES
+                if (found := self.front(diversity)) is not None
+            },
             "exposure": {name: dict(one) for name, one in self.exposure.items()},
             "groups": {
                 grouping: {
