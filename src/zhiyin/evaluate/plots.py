@@ -57,12 +57,15 @@ def trade(table: Found) -> str:
     """NDCG against distance within the lists; the front of what no other list beats in both."""
     go = require("plotly.graph_objects")
     k = table["k"]
+    pairs = {
+        name: tuple(metrics[f"{metric}@{k}"]["mean"] or 0.0 for metric in ("ndcg", "intra_list_distance"))
+        for name, metrics in table["lists"].items()
+    }
+    widest = max(one for one, _ in pairs.values()) or 1.0
     names: dict[tuple[float, float], list[str]] = {}  # lists that cannot be told apart share a point
-    for name, metrics in table["lists"].items():
-        pair = [metrics[f"{metric}@{k}"]["mean"] or 0.0 for metric in ("ndcg", "intra_list_distance")]
-        names.setdefault((round(pair[0], 3), round(pair[1], 3)), []).append(name)
+    for name, (one, other) in pairs.items():
+        names.setdefault((round(one / widest * 40) * widest / 40, round(other, 2)), []).append(name)
     points = list(names)
-    widest = max(one for one, _ in points) or 1.0
     front = sorted(point for point, stands in zip(points, pareto_front(points), strict=True) if stands)
     line = go.Scatter(
         x=[one for one, _ in front],
