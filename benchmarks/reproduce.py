@@ -217,7 +217,8 @@ def page(sections: list[Section], options: str) -> str:
         f"({platform.machine()}, Python {platform.python_version()}, zhiyin {zy.__version__}). "
         "Published numbers are quoted from the papers named, not measured here, and have no intervals "
         "because the papers print none; ours have 95 % intervals by bootstrap over users. Rows marked "
-        "*ours* are rules and classical methods: what anything new must beat.",
+        "*ours* are rules and classical methods: what anything new must beat. "
+        "Check a published number in its paper before you cite it.",
     ]
     for one in sections:
         lines += ["", f"## {one.title}", "", f"| system | {' | '.join(one.metrics)} |"]
