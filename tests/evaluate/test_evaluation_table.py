@@ -262,3 +262,10 @@ def test_refuses_what_does_not_fit(lists, truth, vectors):
         run(background=Background(vectors=vectors[:-1]))
     with pytest.raises(InputError, match="k is"):
         run(k=0)
+
+
+def test_a_list_that_equals_the_baseline_hides_no_warning(lists, truth):
+    same = {**lists, "copy": lists["popular"]}
+    table = evaluate_lists(same, truth, k=K, catalogue_size=ITEMS, baseline="popular", samples=50)
+    assert len(table.notes) == 1 and "users have truth" in table.notes[0]
+    assert "below 0.000" not in table.notes[0]

@@ -72,8 +72,9 @@ class EvaluationTable:
         metric = f"ndcg@{self.k}"
         if self.baseline is None or not self.differences:
             return ()
-        clearest = min((self._gain(name, metric) for name in self.differences), key=detectable_difference)
-        warning = too_small(clearest, self.intervals[self.baseline][metric].mean)
+        # The list in the middle: one that equals the baseline would see any difference.
+        gains = sorted((self._gain(name, metric) for name in self.differences), key=detectable_difference)
+        warning = too_small(gains[len(gains) // 2], self.intervals[self.baseline][metric].mean)
         return () if warning is None else (warning,)
 
     def front(self, diversity: str = "intra_list_distance") -> tuple[tuple[str, ...], float] | None:

@@ -111,7 +111,7 @@ def first_n(
     cut: float,
     n: int,
 ) -> Candidates:
-    """The first n of one order that each query may be shown; the time does not grow with the catalogue.
+    """The first n of one order that each query may be shown; touches one byte an item of the catalogue.
 
     Parameters
     ----------
@@ -143,7 +143,7 @@ def first_n(
 def top_n_sparse(
     scores: sparse.csr_array, queries: Queries, available_from: FloatArray, cut: float, n: int
 ) -> Candidates:
-    """The best n of the stored entries of each row; memory grows with them, not with the catalogue.
+    """The best n of the stored entries of each row; beside them one byte an item of the catalogue.
 
     Entries of 0 are no opinion. Equal scores by smaller index, as in ``top_n``.
     """
