@@ -11,8 +11,11 @@ import polars as pl
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from zhiyin.data._collecting import Collector
-from zhiyin.data._csv import _fast, _slow
+from zhiyin.data.reading.collecting import Collector
+from zhiyin.data.reading.headers import EVENTS
+from zhiyin.data.reading.plain import split_plain
+from zhiyin.data.reading.records import split_records
+from zhiyin.data.reading.tables import TableReader
 from zhiyin.data.bundled import bundled_folder
 from zhiyin.data.reading import read_events, read_items, read_users
 from zhiyin.errors import DataError
@@ -114,27 +117,54 @@ def test_what_the_csv_module_writes_is_read_back(tmp_path, titles, end, final):
     assert report.problems == ()
 
 
-@settings(max_examples=150, deadline=None)
+CELLS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\n\r"), max_size=5)
+
+
+@settings(max_examples=300, deadline=None)
 @given(
-    st.lists(
-        st.lists(
-            st.text(st.characters(exclude_categories=["Cs"], exclude_characters='\0"\n\r,'), max_size=5),
-            min_size=3,
-            max_size=3,
-        ),
-        max_size=6,
-    ),
+    st.lists(st.lists(CELLS, min_size=3, max_size=3), max_size=6),
+    st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_MINIMAL, csv.QUOTE_NONNUMERIC]),
     st.booleans(),
 )
-def test_both_paths_through_a_plain_file_agree(rows, final):
-    text = "\n".join(",".join(row) for row in [["a", "b", "c"], *rows]) + "\n" * final
-    fast, slow = Collector("f"), Collector("f")
-    quick = _fast(text.encode(), fast, ",")
+def test_both_ways_to_split_agree(rows, quoting, final):
+    file = io.StringIO(newline="")
+    writer = csv.writer(file, lineterminator="\n", quoting=quoting)
+    writer.writerows([["a", "b", "c"], *rows])
+    data = (file.getvalue() if final else file.getvalue().removesuffix("\n")).encode()
+    quick = split_plain(data, ",", header=True)
     if quick is None:  # might be taken for a compressed file
         assert rows[0][0].startswith("x") or rows[0][0] == ""
         return
-    assert quick.fill_null("").equals(_slow(text.encode(), slow, ",", ()))
-    np.testing.assert_array_equal(fast.lines, slow.lines)
+    slow = Collector("f")
+    records = split_records(data, slow, ",", (), names=None, line=1, open_end=False)
+    assert list(quick.header) == records.names
+    found = quick.frame.rename(dict(zip(quick.frame.columns, quick.header, strict=True)))
+    assert found.fill_null("").equals(records.frame)
+    np.testing.assert_array_equal(quick.lines + 1, slow.lines)
+    assert (quick.next_line + 1, b"") == (slow_end(data), records.rest)
+
+
+def slow_end(data):
+    return 1 + data.count(b"\n") + (not data.endswith(b"\n"))
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=FIXTURE)
+@given(HEADS, HOSTILE, st.sampled_from(["e.csv", "e.tsv", "e.csv.gz", "e.jsonl"]), st.integers(1, 40))
+def test_what_is_read_does_not_depend_on_the_blocks(tmp_path, head, body, name, block):
+    data = head + body
+    path = tmp_path / name
+    path.write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+    outcomes = []
+    for size in (2**20, block):
+        reader = TableReader(path, EVENTS, max_rejected=1.0, block=size)
+        try:
+            frame = pl.concat(list(reader), how="diagonal")
+            report = reader.report()
+        except DataError as error:
+            outcomes.append(error.message)
+            continue
+        outcomes.append((frame.rows(), report.counts, report.rejected_rows.rows(), report.n_rows))
+    assert outcomes[0] == outcomes[1]
 
 
 def test_damaged_parquet_never_ends_in_a_panic(tmp_path, capfd):

@@ -6,7 +6,7 @@ import json
 import polars as pl
 import pytest
 
-from zhiyin.data.problems import EXAMPLES, RejectedRowsError
+from zhiyin.data.reading.problems import EXAMPLES, RejectedRowsError
 from zhiyin.data.reading import read_events, read_items, read_users
 from zhiyin.errors import ArtifactError, DataError
 
@@ -363,18 +363,35 @@ def test_ids_that_repeat(tmp_path, read, column):
 
 
 def test_the_first_usable_row_of_an_id_counts(tmp_path):
-    path = written(tmp_path, "item_id,price\n1,x\n1,2\n", "items.csv")
+    path = written(tmp_path, "item_id,available_from\n1,x\n1,2\n", "items.csv")
     frame, report = read_items(path, max_rejected=1.0)
     assert frame.rows() == [("1", 2.0)]
-    assert report.counts == {"not a finite number": 1}
+    assert report.counts == {"not a time": 1}
 
 
-@pytest.mark.parametrize("cell", ["£3.50", "nan", "inf", '"3,50"', "three"])
+@pytest.mark.parametrize("cell", ["nan", "inf", '"3,50"', "three", "£3.50.1", "£"])
 def test_numbers_that_are_none(tmp_path, cell):
-    path = written(tmp_path, f"item_id,price\n1,2\n2,{cell}\n", "items.csv")
-    problem = only_problem(path, read_items)
-    assert (problem.line, problem.column, problem.kind) == (3, "price", "not a finite number")
+    path = written(tmp_path, f"user_id,item_id,value\n1,2,3\n2,2,{cell}\n")
+    problem = only_problem(path)
+    assert (problem.line, problem.column, problem.kind) == (3, "value", "not a finite number")
     assert problem.received == repr(cell.strip('"'))
+
+
+def test_an_unreadable_price_leaves_the_item(tmp_path):
+    path = written(tmp_path, "item_id,title,price\n1,MUG,2\n2,TEAPOT,three\n", "items.csv")
+    frame, report = read_items(path)
+    assert frame.rows() == [("1", "MUG", 2.0), ("2", "TEAPOT", None)]
+    assert report.counts == {"not a finite number, left empty": 1}
+    assert (report.problems[0].line, report.problems[0].severity) == (3, "note")
+
+
+def test_prices_as_people_write_them(tmp_path):
+    rows = "".join(
+        f'{row},"{cell}"\n' for row, cell in enumerate(["£3.50", "$1,299.00", "12 €", "￥88", "12元", "-5"])
+    )
+    frame, report = read_items(written(tmp_path, "item_id,price\n" + rows, "items.csv"))
+    assert frame["price"].to_list() == [3.5, 1299.0, 12.0, 88.0, 12.0, -5.0]
+    assert report.counts == {"currency or thousands signs, removed": 5}
 
 
 @pytest.mark.parametrize(
@@ -488,10 +505,10 @@ def test_summary_and_dict(tmp_path):
 
 def test_merged_reports_add_up(tmp_path):
     _, first = read_events(written(tmp_path, HEADER + good_rows(30) + "a,b,soon\n"))
-    _, second = read_items(written(tmp_path, "item_id,price\n1,x\n2,3\n", "items.csv"), max_rejected=1.0)
+    _, second = read_items(written(tmp_path, "item_id,available_from\n1,x\n2,3\n", "items.csv"), max_rejected=1.0)
     both = first.merge(second.with_note("hello"), first)
     assert (both.n_rows, both.n_rejected) == (64, 3)
-    assert both.counts == {"not a time": 2, "not a finite number": 1}
+    assert both.counts == {"not a time": 3}
     assert both.notes == ("hello",)
     assert both.rejected_rows["file"].to_list() == ["events.csv", "items.csv", "events.csv"]
     assert first.n_rows == 31

@@ -11,7 +11,7 @@ import typer
 from zhiyin.cli.output import say, show_problems
 from zhiyin.data import Dataset, ProblemReport, load_bundled
 from zhiyin.data.bundled import BUNDLED
-from zhiyin.data.problems import RejectedRowsError
+from zhiyin.data.reading.problems import RejectedRowsError
 from zhiyin.errors import ConfigError
 
 __all__ = [

@@ -6,7 +6,7 @@ from zhiyin.data.bundled import load_bundled
 from zhiyin.data.catalogue import Catalogue
 from zhiyin.data.columns import Columns
 from zhiyin.data.dataset import Dataset
-from zhiyin.data.problems import Problem, ProblemReport
+from zhiyin.data.reading.problems import Problem, ProblemReport
 from zhiyin.data.splits import (
     Split,
     Task,

@@ -11,9 +11,9 @@ import ftfy
 import numpy as np
 import polars as pl
 
-from zhiyin.data._collecting import Collector
+from zhiyin.data.reading.collecting import Collector
 from zhiyin.data.columns import Columns
-from zhiyin.data.problems import ProblemReport
+from zhiyin.data.reading.problems import ProblemReport
 from zhiyin.errors import DataError
 from zhiyin.types import BoolArray
 

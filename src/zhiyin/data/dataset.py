@@ -18,7 +18,7 @@ from zhiyin.artifacts import read_json, write_frame, write_text
 from zhiyin.data.catalogue import Catalogue, finite_column, id_column, text_column
 from zhiyin.data.cleaning import clean_events
 from zhiyin.data.columns import Columns
-from zhiyin.data.problems import ProblemReport
+from zhiyin.data.reading.problems import ProblemReport
 from zhiyin.data.reading import read_events, read_items, read_users
 from zhiyin.errors import ArtifactError, DataError, InputError
 from zhiyin.types import FloatArray, IntArray, Ragged

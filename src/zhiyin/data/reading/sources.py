@@ -1,19 +1,20 @@
-"""From a path to a format and bytes; knows how files fail, not what is in them."""
+"""From a path to a format and blocks of bytes; knows how files fail, not what is in them."""
 
 from __future__ import annotations
 
 import difflib
 import gzip
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from zhiyin.errors import DataError
 
-__all__ = ["Source", "locate", "read_bytes"]
+__all__ = ["BLOCK", "Source", "blocks", "locate"]
 
-FORMATS: Final = ("csv", "tsv", "jsonl", "parquet")
+BLOCK: Final = 32 * 2**20  # bytes of text that are in memory at a time
 SUFFIXES: Final = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".jsonl", ".jsonl.gz", ".parquet")
 MAGIC: Final = {b"\x1f\x8b": "a gzip file", b"PK\x03\x04": "a zip or Excel file", b"PAR1": "a Parquet file"}
 
@@ -59,16 +60,50 @@ def locate(path: str | Path) -> Source:
     return Source(path, name.removesuffix(".gz").rsplit(".", 1)[-1], compressed)
 
 
-def read_bytes(source: Source) -> bytes:
-    """Return the content of a text file, unpacked, without a byte-order mark.
+def blocks(source: Source, *, size: int = BLOCK) -> Iterator[bytes]:
+    """The content of a text file, unpacked, without a byte-order mark, in blocks of whole lines.
+
+    Parameters
+    ----------
+    size : int
+        Bytes of a block; more where a line is longer. The last block may lack a line end.
 
     Raises
     ------
     DataError
         When it cannot be read or unpacked, is empty, or is not text in UTF-8 at all.
     """
+    some, rest = False, b""
+    for number, data in enumerate(_pieces(source, size)):
+        if number == 0:
+            _refuse_other_formats(source, data)
+            data = data.removeprefix(b"\xef\xbb\xbf")
+        some = some or bool(data.strip())
+        end = data.rfind(b"\n") + 1
+        if end == 0:
+            rest += data
+            continue
+        yield rest + data[:end]
+        rest = data[end:]
+    if not some:
+        raise _empty(source)
+    if rest:
+        yield rest
+
+
+def _pieces(source: Source, size: int) -> Iterator[bytes]:
     try:
-        data = source.path.read_bytes()
+        with source.path.open("rb") as plain:
+            file = gzip.open(plain) if source.compressed else plain
+            while data := file.read(size):
+                yield data
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise DataError(
+            f"{source.name} is damaged",
+            expected="a complete gzip file",
+            received=str(error) or type(error).__name__,
+            hint="Copy or compress the file again; if it is not compressed, drop the .gz from its name.",
+        ) from error
     except OSError as error:
         raise DataError(
             f"{source.name} cannot be read",
@@ -76,30 +111,15 @@ def read_bytes(source: Source) -> bytes:
             received=error.strerror or str(error),
             hint="Check the file's permissions and the disk.",
         ) from error
-    if source.compressed and data:
-        data = _unpacked(source, data)
-    _refuse_other_formats(source, data)
-    data = data.removeprefix(b"\xef\xbb\xbf")
-    if not data.strip():
-        raise DataError(
-            f"{source.name} is empty",
-            expected="a header line and rows" if source.format != "jsonl" else "one JSON object a line",
-            received="0 bytes" if not data else "white space only",
-            hint="Export the file again.",
-        )
-    return data
 
 
-def _unpacked(source: Source, data: bytes) -> bytes:
-    try:
-        return gzip.decompress(data)
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(
-            f"{source.name} is damaged",
-            expected="a complete gzip file",
-            received=str(error) or type(error).__name__,
-            hint="Copy or compress the file again; if it is not compressed, drop the .gz from its name.",
-        ) from error
+def _empty(source: Source) -> DataError:
+    return DataError(
+        f"{source.name} is empty",
+        expected="a header line and rows" if source.format != "jsonl" else "one JSON object a line",
+        received="nothing but white space" if source.path.stat().st_size else "0 bytes",
+        hint="Export the file again.",
+    )
 
 
 def _refuse_other_formats(source: Source, data: bytes) -> None:

@@ -11,7 +11,7 @@ from typing import Final
 
 import polars as pl
 
-from zhiyin.data._collecting import Collector
+from zhiyin.data.reading.collecting import Collector
 
 __all__ = ["times"]
 

@@ -5,7 +5,8 @@ pyarrow reads, because with it a damaged file ends in an exception and not in a 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from typing import Final
 
 import numpy as np
 import polars as pl
@@ -13,16 +14,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from zhiyin.data._collecting import Collector
-from zhiyin.data._headers import checked_names
-from zhiyin.data._sources import Source
+from zhiyin.data.reading.collecting import Collector
+from zhiyin.data.reading.headers import checked_names
+from zhiyin.data.reading.sources import Source
 from zhiyin.errors import DataError
 
-__all__ = ["read_parquet"]
+__all__ = ["as_text", "read_parquet"]
+
+ROWS: Final = 500_000  # that are in memory at a time
 
 
-def read_parquet(source: Source, collector: Collector, *, ids: Collection[str]) -> pl.DataFrame:
-    """Read the cells as text, missing ones null; dates and times as seconds since 1970, UTC.
+def read_parquet(source: Source, collector: Collector, *, ids: Collection[str]) -> Iterator[pl.DataFrame]:
+    """Yield cells as text, missing ones null, each table attached to ``collector``.
+
+    Dates and times become seconds since 1970, UTC.
 
     Parameters
     ----------
@@ -34,10 +39,44 @@ def read_parquet(source: Source, collector: Collector, *, ids: Collection[str]) 
     DataError
         When the file is damaged, a name repeats, or an id column has another type.
     """
+    row = 1
+    for table in _tables(source):
+        frame = as_text(table, source.name, collector, ids=ids)
+        collector.attach(frame, np.arange(row, row + frame.height))
+        row += frame.height
+        yield frame
+
+
+def as_text(table: pa.Table, name: str, collector: Collector, *, ids: Collection[str]) -> pl.DataFrame:
+    """The columns of a table as text; those that have none are left out with a remark.
+
+    Raises
+    ------
+    DataError
+        When a name repeats, or an id column has a type without a certain spelling.
+    """
+    columns = []
+    for header, column in zip(checked_names(name, table.column_names), table.columns, strict=True):
+        if header in ids:
+            _check_id(name, header, column.type)
+        text = _as_text(column)
+        if text is None:
+            collector.remark(f"column {header} of type {column.type} was left out: it is not text")
+        else:
+            columns.append(text.alias(header))
+    return pl.DataFrame(columns)
+
+
+def _tables(source: Source) -> Iterator[pa.Table]:
     try:
-        table = pq.read_table(source.path, page_checksum_verification=True)
-        table.validate(full=True)
-        found = table.column_names
+        with pq.ParquetFile(source.path, page_checksum_verification=True) as file:
+            empty = True
+            for batch in file.iter_batches(ROWS):
+                empty = False
+                batch.validate(full=True)
+                yield pa.Table.from_batches([batch])
+            if empty:
+                yield file.schema_arrow.empty_table()
     except (pa.ArrowException, OSError, ValueError) as error:  # bad UTF-8 is a ValueError
         raise DataError(
             f"{source.name} is damaged",
@@ -45,18 +84,6 @@ def read_parquet(source: Source, collector: Collector, *, ids: Collection[str]) 
             received=str(error).strip().split("\n")[0][:200] or type(error).__name__,
             hint="Copy or write the file again.",
         ) from error
-    columns = []
-    for name, column in zip(checked_names(source.name, found), table.columns, strict=True):
-        if name in ids:
-            _check_id(source.name, name, column.type)
-        text = _as_text(column)
-        if text is None:
-            collector.remark(f"column {name} of type {column.type} was left out: it is not text")
-        else:
-            columns.append(text.alias(name))
-    frame = pl.DataFrame(columns)
-    collector.attach(frame, np.arange(1, frame.height + 1))
-    return frame
 
 
 def _check_id(file: str, name: str, kind: pa.DataType) -> None:

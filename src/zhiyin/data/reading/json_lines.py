@@ -1,4 +1,4 @@
-"""JSON Lines bytes -> cells as text, none lost; knows lines and values, not what they mean.
+"""JSON Lines blocks -> cells as text, none lost; knows lines and values, not what they mean.
 
 Numbers keep the spelling of the file: 12345678901234567890 and 1.10 come out as written.
 """
@@ -6,15 +6,15 @@ Numbers keep the spelling of the file: 12345678901234567890 and 1.10 come out as
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any, Final
 
 import numpy as np
 import polars as pl
 
-from zhiyin.data._collecting import Collector
-from zhiyin.data._headers import checked_names
-from zhiyin.data.problems import quoted
+from zhiyin.data.reading.collecting import Collector
+from zhiyin.data.reading.headers import checked_names
+from zhiyin.data.reading.problems import quoted
 from zhiyin.errors import DataError
 
 __all__ = ["read_jsonl"]
@@ -31,13 +31,15 @@ class _Refused(ValueError):
     """A line that cannot be used: kind, expected, received, remedy."""
 
 
-def read_jsonl(data: bytes, collector: Collector, *, ids: Collection[str]) -> pl.DataFrame:
-    """Read the cells as text, absent ones null; ``collector`` gets the lines that have none.
+def read_jsonl(
+    blocks: Iterable[bytes], collector: Collector, *, ids: Collection[str]
+) -> Iterator[pl.DataFrame]:
+    """Yield cells, text, absent ones null, each table attached to ``collector``.
 
     Parameters
     ----------
-    data : bytes
-        The whole file.
+    blocks : iterable of bytes
+        The file in blocks of whole lines.
     ids : collection of str
         Names of columns that hold ids, which may be strings or integers only.
 
@@ -46,9 +48,46 @@ def read_jsonl(data: bytes, collector: Collector, *, ids: Collection[str]) -> pl
     DataError
         When no line is an object.
     """
+    start, first, some = 1, b"", False
+    known: dict[str, None] = {}
+    for data in blocks:
+        first = first or data.lstrip()[:60]
+        rows, lines = _rows(data, start, collector, ids)
+        start += data.count(b"\n")
+        known.update(dict.fromkeys(name for row in rows for name in row))
+        if len(known) > MAX_COLUMNS:
+            raise DataError(
+                f"{collector.file} has too many different keys",
+                expected=f"at most {MAX_COLUMNS} keys",
+                received=f"{len(known)}, for example {quoted(list(known)[-1])}",
+                hint="Put what varies into values, not into keys.",
+            )
+        if not rows and not some:
+            continue
+        some = True
+        names = zip(checked_names(collector.file, list(known)), known, strict=True)
+        frame = pl.DataFrame(
+            [pl.Series(clean, [row.get(name) for row in rows], dtype=pl.String) for clean, name in names]
+        )
+        collector.attach(frame, np.array(lines, dtype=np.int64))
+        yield frame
+    if not some:
+        raise DataError(
+            f"{collector.file} holds no usable JSON object",
+            expected="one JSON object a line",
+            received=quoted(first.decode("utf-8", "replace")),
+            hint=REMEDY,
+            problems=collector.report().problems,
+        )
+
+
+def _rows(
+    data: bytes, start: int, collector: Collector, ids: Collection[str]
+) -> tuple[list[dict[str, str | None]], list[int]]:
+    """The objects of a block and their lines."""
     rows: list[dict[str, str | None]] = []
     lines: list[int] = []
-    for number, line in enumerate(data.split(b"\n"), start=1):
+    for number, line in enumerate(data.split(b"\n"), start=start):
         if not line.strip():
             continue
         try:
@@ -58,31 +97,7 @@ def read_jsonl(data: bytes, collector: Collector, *, ids: Collection[str]) -> pl
             kind, expected, received, remedy = refused.args
             raw = line.decode("utf-8", "backslashreplace").rstrip("\r")
             collector.reject_text(number, raw, kind=kind, expected=expected, received=received, remedy=remedy)
-    if not rows:
-        first = data.lstrip()[:60].decode("utf-8", "replace")
-        raise DataError(
-            f"{collector.file} holds no usable JSON object",
-            expected="one JSON object a line",
-            received=quoted(first),
-            hint=REMEDY,
-            problems=collector.report().problems,
-        )
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    if len(names) > MAX_COLUMNS:
-        raise DataError(
-            f"{collector.file} has too many different keys",
-            expected=f"at most {MAX_COLUMNS} keys",
-            received=f"{len(names)}, for example {quoted(names[-1])}",
-            hint="Put what varies into values, not into keys.",
-        )
-    frame = pl.DataFrame(
-        [
-            pl.Series(clean, [row.get(name) for row in rows], dtype=pl.String)
-            for clean, name in zip(checked_names(collector.file, names), names, strict=True)
-        ]
-    )
-    collector.attach(frame, np.array(lines, dtype=np.int64))
-    return frame
+    return rows, lines
 
 
 def _row(line: bytes, ids: Collection[str]) -> dict[str, str | None]:

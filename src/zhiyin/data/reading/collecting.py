@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from zhiyin.data.problems import EXAMPLES, REJECTED_SCHEMA, Problem, ProblemReport, bounded, quoted
+from zhiyin.data.reading.problems import EXAMPLES, REJECTED_SCHEMA, Problem, ProblemReport, bounded, quoted
 from zhiyin.types import BoolArray
 
 __all__ = ["Collector"]
@@ -40,12 +40,20 @@ class Collector:
         self._shown: Counter[str] = Counter()
         self._texts: list[tuple[str, int, str, str]] = []
         self._reasons: list[pl.DataFrame] = []
+        self._rejected: list[pl.DataFrame] = []
+        self._n_rows = 0
         self._cells = pl.DataFrame()
         self.lines: npt.NDArray[np.int64] = np.zeros(0, np.int64)
         self.bad: BoolArray = np.zeros(0, bool)
 
     def attach(self, cells: pl.DataFrame, lines: npt.NDArray[np.int64]) -> None:
-        """Set the table that ``reject`` and ``note`` speak of; ``lines`` [rows] are places in the file."""
+        """Set the table that ``reject`` and ``note`` speak of; ``lines`` [rows] are places in the file.
+
+        What was said of the table before it stays, in its own words.
+        """
+        self._rejected.append(self._rejected_cells())
+        self._reasons.clear()
+        self._n_rows += cells.height
         self._cells, self.lines = cells, lines
         self.bad = np.zeros(cells.height, bool)
 
@@ -99,13 +107,13 @@ class Collector:
     def report(self, *, rows: int | None = None) -> ProblemReport:
         """Return all of it, in the order of the file; ``rows`` None: count the rows that were seen."""
         texts = pl.DataFrame(self._texts, schema=REJECTED_SCHEMA, orient="row")
-        rejected = pl.concat([texts, self._rejected_cells()]).sort("line", maintain_order=True)
+        rejected = pl.concat([texts, *self._rejected, self._rejected_cells()])
         return ProblemReport(
-            n_rows=self._cells.height + len(self._texts) if rows is None else rows,
+            n_rows=self._n_rows + len(self._texts) if rows is None else rows,
             problems=bounded(sorted(self._problems, key=lambda problem: problem.line or 0)),
             counts=dict(self._counts),
-            notes=tuple(self.notes),
-            rejected_rows=rejected,
+            notes=tuple(dict.fromkeys(self.notes)),
+            rejected_rows=rejected.sort("line", maintain_order=True),
         )
 
     def _rejected_cells(self) -> pl.DataFrame:

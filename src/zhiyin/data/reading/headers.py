@@ -12,7 +12,7 @@ from typing import Final
 from zhiyin.data.columns import Columns
 from zhiyin.errors import DataError
 
-__all__ = ["EVENTS", "ITEMS", "USERS", "Layout", "checked_names", "resolve"]
+__all__ = ["EVENTS", "ITEMS", "TEXTS", "TRIPLES", "USERS", "Layout", "checked_names", "resolve"]
 
 DELIMITERS: Final = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a vertical bar"}
 UNNAMED: Final = "(unnamed column "
@@ -25,7 +25,9 @@ class Layout:
 
     ``ids`` are required, ``times``, ``numbers`` and ``texts`` are optional. ``aliases``: our name ->
     another name that is accepted. ``unique``: the column whose values may not repeat.
-    ``time_required``: whether a row without a time is rejected where the column exists.
+    ``instead``: id column -> text column that may stand in its place in a row, as a search has words
+    and no item. ``strict``: whether a row with an unreadable number, or without a time where the
+    column exists, is rejected; else the cell is left empty.
     ``open``: whether other columns are kept, as text.
     """
 
@@ -36,7 +38,8 @@ class Layout:
     texts: tuple[str, ...] = ()
     aliases: Mapping[str, str] = field(default_factory=dict)
     unique: str | None = None
-    time_required: bool = True
+    instead: Mapping[str, str] = field(default_factory=dict)
+    strict: bool = True
     open: bool = False
 
     @property
@@ -50,8 +53,21 @@ EVENTS: Final = Layout(
     ids=(Columns.USER_ID, Columns.ITEM_ID),
     times=(Columns.TIMESTAMP,),
     numbers=(Columns.VALUE, Columns.QUANTITY),
-    texts=(Columns.EVENT, Columns.SESSION_ID),
+    texts=(Columns.EVENT, Columns.SESSION_ID, Columns.TEXT),
     aliases={Columns.SESSION_ID: "basket_id", Columns.VALUE: "rating"},
+    instead={Columns.ITEM_ID: Columns.TEXT},
+)
+TEXTS: Final = Layout(
+    "texts of users",
+    ids=(Columns.USER_ID,),
+    times=(Columns.TIMESTAMP,),
+    texts=(Columns.TEXT, Columns.EVENT, Columns.ITEM_ID),
+    aliases={Columns.TEXT: "comment"},
+)
+TRIPLES: Final = Layout(
+    "triples",
+    ids=(Columns.HEAD, Columns.RELATION, Columns.TAIL),
+    texts=(Columns.SOURCE,),
 )
 ITEMS: Final = Layout(
     "items",
@@ -60,7 +76,7 @@ ITEMS: Final = Layout(
     numbers=(Columns.PRICE,),
     texts=(Columns.TITLE, Columns.CATEGORY),
     unique=Columns.ITEM_ID,
-    time_required=False,
+    strict=False,
     open=True,
 )
 USERS: Final = Layout("users", ids=(Columns.USER_ID,), unique=Columns.USER_ID, open=True)
