@@ -41,7 +41,7 @@ __all__ = [
     "write_version",
 ]
 
-FORMAT = 1
+FORMAT = 2
 KEPT_VERSIONS = 4
 ABANDONED_SECONDS = 3600.0
 NAME_LENGTH = 16

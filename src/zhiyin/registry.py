@@ -16,6 +16,21 @@ from zhiyin.errors import ConfigError, InputError
 __all__ = ["KINDS", "names", "register", "resolve"]
 
 _COMPONENTS: dict[str, dict[str, str]] = {
+    # In the order in which they run.
+    "cleaner": {
+        "mojibake": "zhiyin.data.cleaning.mojibake:Mojibake",
+        "unseen-characters": "zhiyin.data.cleaning.unseen_characters:UnseenCharacters",
+        "unicode": "zhiyin.data.cleaning.unicode:Unicode",
+        "impossible-values": "zhiyin.data.cleaning.impossible_values:ImpossibleValues",
+        "time-range": "zhiyin.data.cleaning.time_range:TimeRange",
+        "value-range": "zhiyin.data.cleaning.value_range:ValueRange",
+        "returns": "zhiyin.data.cleaning.returns:Returns",
+        "inhuman-rates": "zhiyin.data.cleaning.inhuman_rates:InhumanRates",
+        "bots": "zhiyin.data.cleaning.bots:Bots",
+        "duplicates": "zhiyin.data.cleaning.duplicates:Duplicates",
+        "near-duplicate-texts": "zhiyin.data.cleaning.near_duplicates:NearDuplicateTexts",
+        "spam-texts": "zhiyin.data.cleaning.spam:SpamTexts",
+    },
     "retriever": {
         "random": "zhiyin.retrieve.random:RandomRetriever",
         "popular": "zhiyin.retrieve.popular:PopularRetriever",
@@ -44,14 +59,14 @@ def _table(kind: str) -> dict[str, str]:
 
 
 def names(kind: str) -> tuple[str, ...]:
-    """The registered names of a kind, sorted.
+    """The registered names of a kind, as listed; other people's first.
 
     Examples
     --------
     >>> "popular" in names("retriever")
     True
     """
-    return tuple(sorted(_table(kind)))
+    return tuple(_table(kind))
 
 
 def register(kind: str, name: str, path: str) -> None:

@@ -60,6 +60,7 @@ name = st.sampled_from(["a", "b"])
 rows = st.lists(st.tuples(name, name, st.sampled_from([None, 1.0, 2.0]), number, number), max_size=30)
 
 
+@settings(deadline=None)
 @given(rows)
 def test_cleaning_events_twice_changes_nothing(table):
     schema = ["user_id", "item_id", "timestamp", "value", "quantity"]

@@ -6,7 +6,7 @@ from zhiyin.data.bundled import load_bundled
 from zhiyin.data.catalogue import Catalogue
 from zhiyin.data.columns import Columns
 from zhiyin.data.dataset import Dataset
-from zhiyin.data.reading.problems import Problem, ProblemReport
+from zhiyin.data.reading import Problem, ProblemReport, Query
 from zhiyin.data.splits import (
     Split,
     Task,
@@ -24,6 +24,7 @@ __all__ = [
     "Dataset",
     "Problem",
     "ProblemReport",
+    "Query",
     "Split",
     "Task",
     "cut_by_time",

@@ -54,7 +54,7 @@ class Catalogue:
                 received=", ".join(frame.columns),
                 hint="Rename the column that holds the ids.",
             )
-        frame = frame.with_columns(id_column(frame[Columns.ITEM_ID], table="items"))
+        frame = frame.with_columns(id_column(frame[Columns.ITEM_ID], table="items").cast(pl.String))
         if frame[Columns.ITEM_ID].n_unique() != frame.height:
             raise DataError("A catalogue holds each item_id once", hint="Remove the duplicates.")
         defaults = {
@@ -66,7 +66,7 @@ class Catalogue:
         first = [Columns.ITEM_ID, *defaults]
         full = frame.with_columns(missing)
         full = full.with_columns(
-            text_column(full[Columns.TITLE], table="items").fill_null(""),
+            text_column(full[Columns.TITLE], table="items").cast(pl.String).fill_null(""),
             number_column(full[Columns.PRICE], table="items"),
             number_column(full[Columns.AVAILABLE_FROM], table="items", nan=False).fill_null(-np.inf),
         )
@@ -175,7 +175,7 @@ class Catalogue:
 
 
 def id_column(column: pl.Series, *, table: str) -> pl.Series:
-    """External ids as text (String, no null); whole numbers are written out.
+    """External ids as text (String, or Categorical as it is; no null); whole numbers are written out.
 
     Raises
     ------
@@ -198,7 +198,7 @@ def id_column(column: pl.Series, *, table: str) -> pl.Series:
 
 
 def text_column(column: pl.Series, *, table: str) -> pl.Series:
-    """Text (String or null) of a column of text, categories or whole numbers.
+    """Text (String or null) of a column of text or whole numbers; Categorical as it is.
 
     Raises
     ------
@@ -206,12 +206,12 @@ def text_column(column: pl.Series, *, table: str) -> pl.Series:
         For any other type.
     """
     kind = column.dtype
-    if not (kind in (pl.String, pl.Null, pl.Categorical, pl.Enum) or kind.is_integer()):
+    if not (isinstance(kind, pl.String | pl.Null | pl.Categorical | pl.Enum) or kind.is_integer()):
         raise _unusable(
             column, table, expected="text", received=str(kind),
             hint=f"Cast it first: pl.col({column.name!r}).cast(pl.String).",
         )  # fmt: skip
-    return column.cast(pl.String)
+    return column if isinstance(kind, pl.Categorical) else column.cast(pl.String)
 
 
 def number_column(column: pl.Series, *, table: str, nan: bool = True) -> pl.Series:

@@ -1,4 +1,4 @@
-"""Events and items as one immutable table pair; knows files only through ``reading``."""
+"""Events and items as one immutable set of tables; knows no file format."""
 
 from __future__ import annotations
 
@@ -8,20 +8,37 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import polars as pl
+from safetensors.numpy import load_file
+from safetensors.numpy import save as to_safetensors
 from scipy import sparse
 
-from zhiyin.artifacts import read_json, write_frame, write_text
-from zhiyin.data.catalogue import Catalogue, finite_column, id_column, text_column
-from zhiyin.data.cleaning import clean_events
+from zhiyin.artifacts import read_json, write_bytes, write_frame, write_text
+from zhiyin.data.assembling import (
+    AS_TEXT,
+    TEXT_SCHEMA,
+    TRIPLE_SCHEMA,
+    catalogue_of,
+    categories,
+    checked_events,
+    checked_weights,
+    coded,
+    indexed_events,
+    indexed_texts,
+    indexed_triples,
+    indexed_vectors,
+    people_of,
+)
+from zhiyin.data.catalogue import Catalogue
+from zhiyin.data.cleaning import Switches
 from zhiyin.data.columns import Columns
-from zhiyin.data.reading.problems import ProblemReport
-from zhiyin.data.reading import read_events, read_items, read_users
-from zhiyin.errors import ArtifactError, DataError, InputError
-from zhiyin.types import FloatArray, IntArray, Ragged
+from zhiyin.data.loading import Options, read_tables
+from zhiyin.data.reading import Place, ProblemReport, read_vectors
+from zhiyin.errors import ArtifactError
+from zhiyin.types import FloatArray, IntArray, Ragged, ScoreArray
 
 __all__ = ["Dataset"]
 
@@ -31,12 +48,17 @@ class Dataset:
     """Who did what when.
 
     ``events`` is sorted by time and holds ``user`` and ``item`` (Int32 indices), ``timestamp``
-    (Float64 seconds), ``event`` (String), ``value`` (Float64), ``quantity`` (Float64) and
-    ``session_id`` (String or null). The strength of an event is its value times the entry of
+    (Float64 seconds), ``event`` (Enum), ``value`` (Float64), ``quantity`` (Float64) and
+    ``session_id`` (Categorical or null): 40 bytes an event. The strength of an event is its value times the entry of
     ``event_weights`` for its type (1 where there is none). ``cut`` is the moment the data speaks
     of: what is known is older. ``users`` holds ``user_id`` and attribute columns, one row a user, by index.
     ``event_types`` are those of the whole data: a part may hold fewer. ``has_times`` is False where
     the whole data had no timestamps or a single one, so that "recent" and "before" mean nothing.
+
+    What else is known: ``texts``, what users wrote and searched for: ``user``, ``item`` (Int32, -1:
+    about no item), ``timestamp``, ``event``, ``text``, by time; ``vectors``, name -> float32 [n, d] by
+    item index, NaN where an item has none; ``triples``: ``head``, ``relation``, ``tail``, ``source``
+    (String), ``head_item``, ``tail_item`` (Int32, -1: no item).
     """
 
     catalogue: Catalogue
@@ -47,26 +69,42 @@ class Dataset:
     report: ProblemReport = field(default_factory=ProblemReport)
     has_times: bool = True
     event_weights: Mapping[str, float] = field(default_factory=dict)
+    texts: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=TEXT_SCHEMA))
+    vectors: Mapping[str, ScoreArray] = field(default_factory=dict)
+    triples: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=TRIPLE_SCHEMA))
 
     @classmethod
     def from_files(
         cls,
-        events: str | Path,
-        items: str | Path | None = None,
-        users: str | Path | None = None,
+        events: Place,
+        items: Place | None = None,
+        users: Place | None = None,
         *,
+        texts: Place | None = None,
+        vectors: Mapping[str, str | Path] | str | Path | None = None,
+        triples: Place | None = None,
         columns: Mapping[str, str] | None = None,
         delimiter: str = ",",
         event_weights: Mapping[str, float] | None = None,
         max_rejected: float = 0.1,
+        cleaning: Switches | None = None,
     ) -> Self:
-        """Read, check and clean files (CSV, gzip, Parquet, JSON Lines).
+        """Read, check and clean files (CSV, gzip, Parquet, JSON Lines) or queries to a database.
+
+        Events are read in pieces: a file of any length needs about 120 bytes of memory an event.
 
         Parameters
         ----------
-        events, items, users : path
-            ``user_id, item_id[, timestamp, event, value, quantity, session_id]``;
-            ``item_id[, title, price, available_from, …]``; ``user_id[, …]``.
+        events, items, users : path or Query
+            ``user_id, item_id[, timestamp, event, value, quantity, session_id, text]``;
+            ``item_id[, title, price, available_from, …]``; ``user_id[, …]``. A row of the events
+            with a text and no item is a search.
+        texts : path or Query
+            What users wrote: ``user_id, text[, timestamp, event, item_id]``.
+        vectors : path, or Mapping of names to paths
+            Parquet of ``item_id`` and a vector: of images, sounds, anything.
+        triples : path or Query
+            ``head, relation, tail[, source]``; heads and tails are items by id, or by title.
         columns : Mapping
             Our name -> the file's name, where they differ.
         delimiter : str
@@ -76,27 +114,22 @@ class Dataset:
             but are no sign of interest: not in ``matrix``, not in the truth of a split.
         max_rejected : float
             Share of a file's rows that may be kept aside, in [0, 1].
+        cleaning : Mapping
+            Rule of cleaning -> True, False or its parameters (``zhiyin.data.cleaning``).
 
         Raises
         ------
         DataError
             When a file cannot be used; rows that cannot be used are kept aside in ``report``.
         """
-        options: dict[str, Any] = {
-            "columns": columns, "delimiter": delimiter, "max_rejected": max_rejected,
-        }  # fmt: skip
-        event_frame, report = read_events(Path(events), **options)
-        event_frame, cleaned = clean_events(event_frame)
-        report = report.merge(cleaned)
-        item_frame = user_frame = None
-        if items is not None:
-            item_frame, problems = read_items(Path(items), **options)
-            report = report.merge(problems)
-        if users is not None:
-            user_frame, problems = read_users(Path(users), **options)
-            report = report.merge(problems)
+        options = Options(columns, delimiter, max_rejected, cleaning or {})
+        tables, report = read_tables(options, events=events, items=items, users=users, texts=texts, triples=triples)
+        paths = {Path(vectors).stem: vectors} if isinstance(vectors, str | Path) else dict(vectors or {})
         return cls.from_frames(
-            event_frame, item_frame, user_frame, event_weights=event_weights, report=report
+            **tables,
+            vectors={name: read_vectors(path) for name, path in paths.items()},
+            event_weights=event_weights,
+            report=report,
         )
 
     @classmethod
@@ -106,13 +139,17 @@ class Dataset:
         items: pl.DataFrame | None = None,
         users: pl.DataFrame | None = None,
         *,
+        texts: pl.DataFrame | None = None,
+        vectors: Mapping[str, tuple[Sequence[str], ScoreArray]] | None = None,
+        triples: pl.DataFrame | None = None,
         event_weights: Mapping[str, float] | None = None,
         report: ProblemReport | None = None,
     ) -> Self:
         """From tables with external ids; items that only occur in events are added without a title.
 
         Whole-number ids become text. ``timestamp``, where there is one, is finite seconds >= 0 in
-        each row; ``value`` and ``quantity`` are finite or null (1).
+        each row; ``value`` and ``quantity`` are finite or null (1). ``vectors``: name -> ids and their
+        vectors, float32 [n, d].
 
         Raises
         ------
@@ -128,29 +165,26 @@ class Dataset:
         >>> Dataset.from_frames(events).catalogue.ids
         ('0012', '1e5')
         """
-        if events.height == 0:
-            raise DataError("There are no events", expected="at least one row", received="0 rows")
-        events = _checked_events(events)
-        known = pl.DataFrame({Columns.ITEM_ID: []}, schema={Columns.ITEM_ID: pl.String})
-        catalogue = Catalogue.from_frame(items if items is not None else known)
-        listed = len(catalogue)
-        fresh = events.select(Columns.ITEM_ID).unique(maintain_order=True)
-        catalogue = Catalogue.from_frame(catalogue.with_items(fresh).frame)
         report = report if report is not None else ProblemReport()
-        if items is not None and len(catalogue) > listed:
-            example = catalogue.ids[listed]
-            report = report.with_note(
-                f"{len(catalogue) - listed} items of the events are not among the items"
-                f" (for example {example!r}): kept, without a title"
-            )
-        people = _people(events, users)
-        full = _indexed(events, catalogue, people)
-        types = tuple(sorted(full[Columns.EVENT].unique().to_list()))
-        times = full[Columns.TIMESTAMP].to_numpy()  # sorted
-        cut = float(np.nextafter(times[-1], np.inf))
-        several = bool(times[0] < times[-1])
-        weights = _checked_weights(event_weights)
-        return cls(catalogue, people, full, cut, types, report, has_times=several, event_weights=weights)
+        events, said = checked_events(events, texts)
+        catalogue, report = catalogue_of(events, items, report)
+        people = people_of([events, said], users)
+        full = indexed_events(events, catalogue, people)
+        times = full[Columns.TIMESTAMP]  # sorted
+        joined, notes = indexed_vectors(vectors or {}, catalogue)
+        return cls(
+            catalogue,
+            people,
+            full,
+            cut=float(np.nextafter(times[-1], np.inf)),
+            event_types=categories(full[Columns.EVENT]),
+            report=replace(report, notes=(*report.notes, *notes)),
+            has_times=bool(times[0] < times[-1]),
+            event_weights=checked_weights(event_weights),
+            texts=indexed_texts(said, catalogue, people),
+            vectors=joined,
+            triples=indexed_triples(triples, catalogue),
+        )
 
     @property
     def n_users(self) -> int:
@@ -190,16 +224,14 @@ class Dataset:
     def _all_histories(self) -> Ragged:
         ordered = self.events.sort(Columns.USER, Columns.TIMESTAMP, maintain_order=True)
         counts = np.bincount(ordered[Columns.USER].to_numpy(), minlength=self.n_users)
-        codes = ordered[Columns.EVENT].replace_strict(
-            list(self.event_types), list(range(len(self.event_types))), return_dtype=pl.Int16
-        )
+        codes = ordered[Columns.EVENT].to_physical().to_numpy()
         weights = np.array([self.event_weights.get(kind, 1.0) for kind in self.event_types])
         return Ragged(
             np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
             ordered[Columns.ITEM].to_numpy().astype(np.int32),
             ordered[Columns.TIMESTAMP].to_numpy().astype(np.float64),
-            (ordered[Columns.VALUE].to_numpy() * weights[codes.to_numpy()]).astype(np.float32),
-            codes.to_numpy().astype(np.int16),
+            (ordered[Columns.VALUE].to_numpy() * weights[codes]).astype(np.float32),
+            codes.astype(np.int16),
         )
 
     def histories(self, users: IntArray | None = None) -> Ragged:
@@ -234,15 +266,26 @@ class Dataset:
         events = pl.concat([self.events, later.events]).sort(Columns.TIMESTAMP, maintain_order=True)
         return replace(self, events=events, cut=max(self.cut, later.cut))
 
+    def texts_of(self, users: IntArray) -> pl.DataFrame:
+        """What users (indices) wrote and searched for, by user and time; columns as ``texts``."""
+        return self.texts.filter(pl.col(Columns.USER).is_in(users)).sort(
+            Columns.USER, Columns.TIMESTAMP, maintain_order=True
+        )
+
     @cached_property
     def fingerprint(self) -> str:
-        """sha256 of items, users, events, their weights and the cut."""
+        """sha256 of items, users, events, their weights, the cut, and what else is known."""
         digest = hashlib.sha256(self.catalogue.fingerprint.encode())
         digest.update("\x1f".join(self.user_ids).encode("utf-8", "replace"))
         for name in (Columns.USER, Columns.ITEM, Columns.TIMESTAMP, Columns.VALUE):
             digest.update(self.events[name].to_numpy().tobytes())
-        digest.update("\x1f".join(self.events[Columns.EVENT]).encode("utf-8", "replace"))
-        digest.update(json.dumps([self.cut, sorted(self.event_weights.items())]).encode())
+        digest.update(self.events[Columns.EVENT].to_physical().to_numpy().tobytes())
+        facts = [self.cut, self.event_types, sorted(self.event_weights.items())]
+        digest.update(json.dumps(facts, ensure_ascii=False).encode("utf-8", "replace"))
+        for frame in (self.texts, self.triples):
+            digest.update(frame.write_ndjson().encode("utf-8", "replace") if frame.height else b"")
+        for name in sorted(self.vectors):
+            digest.update(name.encode() + self.vectors[name].tobytes())
         return digest.hexdigest()
 
     def save(self, folder: Path) -> None:
@@ -252,7 +295,11 @@ class Dataset:
         """
         self.catalogue.save(folder)
         write_frame(folder / "users.parquet", self.users)
-        write_frame(folder / "events.parquet", self.events)
+        write_frame(folder / "events.parquet", self.events.with_columns(pl.col(AS_TEXT).cast(pl.String)))
+        write_frame(folder / "texts.parquet", self.texts)
+        write_frame(folder / "triples.parquet", self.triples)
+        if self.vectors:
+            write_bytes(folder / "vectors.safetensors", to_safetensors(dict(self.vectors)))
         facts = {
             "cut": self.cut,
             "event_types": self.event_types,
@@ -283,92 +330,21 @@ class Dataset:
         unknown = set(events[Columns.EVENT].unique()) - set(types)
         if unknown:
             raise _damaged(folder, f"event types {', '.join(types)}", f"events of {sorted(unknown)}")
-        users = pl.read_parquet(folder / "users.parquet")
-        catalogue = Catalogue.load(folder, version=version)
-        return cls(catalogue, users, events, cut, types, has_times=has_times, event_weights=weights)
+        vectors = folder / "vectors.safetensors"
+        return cls(
+            Catalogue.load(folder, version=version),
+            pl.read_parquet(folder / "users.parquet"),
+            coded(events, types),
+            cut,
+            types,
+            has_times=has_times,
+            event_weights=weights,
+            texts=pl.read_parquet(folder / "texts.parquet"),
+            vectors=load_file(vectors) if vectors.exists() else {},
+            triples=pl.read_parquet(folder / "triples.parquet"),
+        )
 
 
 def _damaged(folder: Path, expected: str, received: str) -> ArtifactError:
     message = f"{folder / 'dataset.json'} is damaged"
     return ArtifactError(message, expected=expected, received=received, hint="Save the data again.")
-
-
-def _checked_events(events: pl.DataFrame) -> pl.DataFrame:
-    """The events with columns of the right types and possible values."""
-    missing = [name for name in (Columns.USER_ID, Columns.ITEM_ID) if name not in events.columns]
-    if missing:
-        raise DataError(
-            f"The events have no column {' and '.join(missing)}",
-            expected="columns user_id and item_id",
-            received=", ".join(events.columns),
-            hint="Rename the columns that hold the ids.",
-        )
-    where, columns = "events", set(events.columns)
-    checked = [id_column(events[name], table=where) for name in (Columns.USER_ID, Columns.ITEM_ID)]
-    checked += [
-        text_column(events[name], table=where)
-        for name in (Columns.EVENT, Columns.SESSION_ID)
-        if name in columns
-    ]
-    if Columns.TIMESTAMP in columns:
-        checked.append(finite_column(events[Columns.TIMESTAMP], table=where, least=0.0, null=False))
-    checked += [
-        finite_column(events[name], table=where, least=-np.inf, null=True)
-        for name in (Columns.VALUE, Columns.QUANTITY)
-        if name in columns
-    ]
-    return events.with_columns(checked)
-
-
-def _people(events: pl.DataFrame, users: pl.DataFrame | None) -> pl.DataFrame:
-    found = events.select(Columns.USER_ID).unique(maintain_order=True)
-    if users is None:
-        return found
-    if Columns.USER_ID not in users.columns:
-        raise DataError(
-            "The users have no column user_id",
-            expected="a column user_id",
-            received=", ".join(users.columns),
-            hint="Rename the column that holds the ids.",
-        )
-    users = users.with_columns(id_column(users[Columns.USER_ID], table="users"))
-    twice = users.filter(pl.col(Columns.USER_ID).is_duplicated())
-    if twice.height:
-        raise DataError(
-            "The users hold each user_id once",
-            expected="one row a user",
-            received=f"{twice[Columns.USER_ID][0]!r} more than once",
-            hint="Remove the duplicates.",
-        )
-    fresh = found.filter(~pl.col(Columns.USER_ID).is_in(users[Columns.USER_ID].implode()))
-    return pl.concat([users, fresh], how="diagonal")
-
-
-def _checked_weights(weights: Mapping[str, float] | None) -> dict[str, float]:
-    checked = {} if weights is None else dict(weights)
-    if not np.isfinite(list(checked.values())).all():
-        raise InputError("An event weight is not finite", expected="finite numbers", received=str(checked))
-    return checked
-
-
-def _indexed(events: pl.DataFrame, catalogue: Catalogue, people: pl.DataFrame) -> pl.DataFrame:
-    defaults = {
-        Columns.TIMESTAMP: pl.lit(0.0, pl.Float64),
-        Columns.EVENT: pl.lit("interaction", pl.String),
-        Columns.VALUE: pl.lit(1.0, pl.Float64),
-        Columns.QUANTITY: pl.lit(1.0, pl.Float64),
-        Columns.SESSION_ID: pl.lit(None, pl.String),
-    }
-    missing = [value.alias(name) for name, value in defaults.items() if name not in events.columns]
-    full = events.with_columns(missing).with_columns(
-        pl.col(Columns.EVENT).fill_null("interaction"),
-        pl.col(Columns.VALUE).fill_null(1.0),
-        pl.col(Columns.QUANTITY).fill_null(1.0),
-    )
-    user_index = people.select(Columns.USER_ID).with_row_index(Columns.USER)
-    item_index = catalogue.frame.select(Columns.ITEM_ID).with_row_index(Columns.ITEM)
-    full = full.join(user_index, on=Columns.USER_ID, how="left", maintain_order="left")
-    full = full.join(item_index, on=Columns.ITEM_ID, how="left", maintain_order="left")
-    return full.select(
-        pl.col(Columns.USER).cast(pl.Int32), pl.col(Columns.ITEM).cast(pl.Int32), *defaults
-    ).sort(Columns.TIMESTAMP, maintain_order=True)

@@ -242,7 +242,7 @@ def _baskets(dataset: Dataset) -> tuple[IntArray, IntArray]:
     name, start, end, rank = "_basket", "_start", "_end", "_rank"
     user, time = pl.col(Columns.USER), pl.col(Columns.TIMESTAMP)
     # Prefixed, so that no session is called like a moment.
-    label = pl.coalesce("s" + pl.col(Columns.SESSION_ID), "t" + time.cast(pl.String)).alias(name)
+    label = pl.coalesce("s" + pl.col(Columns.SESSION_ID).cast(pl.String), "t" + time.cast(pl.String)).alias(name)
     marked = dataset.events.select(user, time, label)
     baskets = (
         marked.group_by(user, name)

@@ -42,6 +42,7 @@ class Collector:
         self._reasons: list[pl.DataFrame] = []
         self._rejected: list[pl.DataFrame] = []
         self._n_rows = 0
+        self.touched = 0  # rows rejected or noted, each time it happens
         self._cells = pl.DataFrame()
         self.lines: npt.NDArray[np.int64] = np.zeros(0, np.int64)
         self.bad: BoolArray = np.zeros(0, bool)
@@ -156,6 +157,7 @@ class Collector:
             self._add(
                 Problem(self.file, line, column, expected, shown, remedy, kind, severity), counted=False
             )
+        self.touched += len(rows)
         if len(rows):
             self._counts[kind] += len(rows)
         return rows

@@ -18,10 +18,14 @@ import polars as pl
 from zhiyin.artifacts import write_text
 from zhiyin.errors import DataError
 
-__all__ = ["EXAMPLES", "Problem", "ProblemReport", "RejectedRowsError", "quoted"]
+__all__ = ["CHANGED_SCHEMA", "EXAMPLES", "Problem", "ProblemReport", "RejectedRowsError", "quoted"]
 
 EXAMPLES: Final = 20  # examples kept of each kind of problem
 REJECTED_SCHEMA: Final = {"file": pl.String, "line": pl.Int64, "reason": pl.String, "row": pl.String}
+CHANGED_SCHEMA: Final = {
+    "file": pl.String, "line": pl.Int64, "column": pl.String, "rule": pl.String, "before": pl.String,
+    "after": pl.String,
+}  # fmt: skip
 
 
 def quoted(value: object, *, longest: int = 60) -> str:
@@ -96,6 +100,10 @@ class ProblemReport:
     rejected_rows : polars.DataFrame
         ``file``, ``line`` (Int64), ``reason``, ``row`` (JSON: an object of cells, or the text of a
         line that could not be split into cells); one row for each rejected row.
+    rules : Mapping[str, int]
+        Rule of cleaning -> rows that it touched, of the rules that ran.
+    changed_rows : polars.DataFrame
+        ``file``, ``line``, ``column``, ``rule``, ``before``, ``after`` of each cell that a rule changed.
 
     Examples
     --------
@@ -109,6 +117,8 @@ class ProblemReport:
     counts: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     rejected_rows: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=REJECTED_SCHEMA))
+    rules: Mapping[str, int] = field(default_factory=dict)
+    changed_rows: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=CHANGED_SCHEMA))
 
     @property
     def n_rejected(self) -> int:
@@ -119,8 +129,10 @@ class ProblemReport:
         """Join this report and others; counts add up."""
         reports: tuple[ProblemReport, ...] = (self, *others)
         counts: Counter[str] = Counter()
+        rules: Counter[str] = Counter()
         for report in reports:
             counts.update(report.counts)
+            rules.update(report.rules)
         return replace(
             self,
             n_rows=sum(report.n_rows for report in reports),
@@ -128,6 +140,8 @@ class ProblemReport:
             counts=dict(counts),
             notes=tuple(dict.fromkeys(note for report in reports for note in report.notes)),
             rejected_rows=pl.concat([report.rejected_rows for report in reports]),
+            rules=dict(rules),
+            changed_rows=pl.concat([report.changed_rows for report in reports]),
         )
 
     def with_note(self, note: str) -> Self:
@@ -150,12 +164,13 @@ class ProblemReport:
             "rows": self.n_rows,
             "rejected": self.n_rejected,
             "counts": dict(self.counts),
+            "rules": dict(self.rules),
             "notes": list(self.notes),
             "problems": [asdict(problem) for problem in self.problems],
         }
 
     def write_rejected(self, path: str | Path) -> None:
-        """Write the rejected rows as JSON Lines: file, line, reason, row.
+        """Write the rejected rows as JSON Lines (file, line, reason, row), then the changed cells.
 
         Raises
         ------
@@ -167,7 +182,8 @@ class ProblemReport:
             f'"reason": {json.dumps(reason)}, "row": {row}}}\n'
             for file, line, reason, row in self.rejected_rows.iter_rows()
         ]
-        write_text(Path(path), "".join(lines))
+        changed = self.changed_rows.write_ndjson() if self.changed_rows.height else ""
+        write_text(Path(path), "".join(lines) + changed)
 
 
 class RejectedRowsError(DataError):

@@ -68,6 +68,13 @@ class TableReader:
         """The file, or the query, as messages call it."""
         return self._source.name
 
+    @property
+    def n_pieces(self) -> int | None:
+        """About how many pieces there will be; None where that is not known beforehand."""
+        if isinstance(self._source, Query) or self._source.compressed or self._source.format == "parquet":
+            return None
+        return -(-self._source.path.stat().st_size // self._block)
+
     def __iter__(self) -> Iterator[pl.DataFrame]:
         unique, seen = self._layout.unique, dict[str, int]()
         for cells in self._cells():

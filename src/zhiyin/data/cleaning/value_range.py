@@ -1,0 +1,48 @@
+"""Values beyond their scale."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import polars as pl
+
+from zhiyin import config
+from zhiyin.data.cleaning.base import Rule, TableKind
+from zhiyin.data.columns import Columns
+from zhiyin.data.reading.collecting import Collector
+
+__all__ = ["ValueRange"]
+
+
+class ValueRange(Rule):
+    """Events whose value or quantity is beyond the bounds that you state."""
+
+    class Config(config.Config):
+        """Smallest and largest ``value`` and ``quantity``, included; None: no bound."""
+
+        value_from: float | None = None
+        value_to: float | None = None
+        quantity_from: float | None = None
+        quantity_to: float | None = None
+
+    tables: ClassVar[tuple[TableKind, ...]] = ("events",)
+    config: Config
+
+    def apply(self, frame: pl.DataFrame, collector: Collector) -> None:
+        bounds = {
+            Columns.VALUE: (self.config.value_from, self.config.value_to),
+            Columns.QUANTITY: (self.config.quantity_from, self.config.quantity_to),
+        }
+        for name, (low, high) in bounds.items():
+            if name not in frame.columns:
+                continue
+            numbers = frame[name].cast(pl.Float64)
+            wrong = numbers < (-float("inf") if low is None else low)
+            wrong |= numbers > (float("inf") if high is None else high)
+            collector.reject(
+                wrong,
+                name,
+                kind=f"{name} is out of range",
+                expected=f"{'any' if low is None else f'{low:g}'} to {'any' if high is None else f'{high:g}'}",
+                remedy="Fill in the true number, or change the bounds of the rule value-range.",
+            )
