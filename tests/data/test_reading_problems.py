@@ -218,7 +218,7 @@ def test_keys_that_are_values(tmp_path):
         ("soon", "not a time", "seconds since 1970 or an ISO 8601 time"),
         ("2011-02-30", "not a time", "seconds since 1970 or an ISO 8601 time"),
         ("2011-12-09T24:30", "not a time", "seconds since 1970 or an ISO 8601 time"),
-        ("09/12/2011", "not a time", "seconds since 1970 or an ISO 8601 time"),
+        ("09/12/2011", "day or month first is not certain", "seconds since 1970 or an ISO 8601 time"),
         ("7258118400", "time is after the year 2200", "seconds since 1970, or milliseconds"),
         ("1291191960000000", "time is after the year 2200", "seconds since 1970, or milliseconds"),
         ("", "no time", "seconds since 1970 or an ISO 8601 time"),
