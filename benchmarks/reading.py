@@ -48,7 +48,9 @@ def write_events(path: Path, n: int, seed: int, *, quoted: bool) -> None:
                     "quantity": draw.integers(1, 5, size=rows),
                 }
             )
-            frame.write_csv(file, include_header=start == 0, quote_style="non_numeric" if quoted else "necessary")
+            frame.write_csv(
+                file, include_header=start == 0, quote_style="non_numeric" if quoted else "necessary"
+            )
 
 
 def measure(way: str, path: Path) -> dict[str, float]:
@@ -64,7 +66,13 @@ def measure(way: str, path: Path) -> dict[str, float]:
     else:
         rows = Dataset.from_files(path).n_events
     seconds = time.perf_counter() - start
-    return {"rows": rows, "seconds": seconds, "rows_per_second": rows / seconds, "peak_mb": _peak_mb(), "base_mb": base}
+    return {
+        "rows": rows,
+        "seconds": seconds,
+        "rows_per_second": rows / seconds,
+        "peak_mb": _peak_mb(),
+        "base_mb": base,
+    }
 
 
 def _peak_mb() -> float:

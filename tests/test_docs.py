@@ -13,6 +13,7 @@ from zhiyin.cli.app import app
 
 ROOT = Path(__file__).parents[1]
 READMES = ("README.md", "README.zh-CN.md")
+GUIDES = ("docs/guide/evaluation.md",)
 
 
 def blocks(name, language):
@@ -30,6 +31,19 @@ def test_the_readmes_python_runs(name, tmp_path):
     assert done.returncode == 0, done.stderr
     assert "CANDLE" in done.stdout and "recent-popular" in done.stdout
     assert (tmp_path / "runs" / "retail" / "current").exists()
+
+
+@pytest.mark.parametrize("name", GUIDES)
+def test_the_guides_python_runs(name, tmp_path):
+    for code in blocks(name, "python"):
+        done = subprocess.run(
+            [sys.executable, "-W", "error", "-c", code],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("name", READMES)

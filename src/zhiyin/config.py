@@ -166,7 +166,8 @@ class Recipe(Layered):
 
     ``candidates`` is how many items leave retrieval; ``language`` is that of the prompts;
     ``refit`` fits the retrievers again on train and validation after the choices are made;
-    ``event_weights`` turns an event's type into its strength (1 where it is not named).
+    ``event_weights`` turns an event's type into its strength (1 where it is not named); ``cleaning``
+    switches rules of cleaning on and off, or gives their parameters.
     """
 
     name: str = "custom"
@@ -177,6 +178,7 @@ class Recipe(Layered):
     encoder: str = "minilm-l6"
     refit: bool = True
     event_weights: dict[str, float] = Field(default_factory=dict)
+    cleaning: dict[str, bool | dict[str, Any]] = Field(default_factory=dict)
     stages: Stages = Stages()
 
     def changed(self, overrides: Mapping[str, Any]) -> Self:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+from functools import lru_cache
 from importlib import metadata
 from typing import Any
 
@@ -54,8 +55,13 @@ KINDS: tuple[str, ...] = tuple(_COMPONENTS)
 def _table(kind: str) -> dict[str, str]:
     if kind not in _COMPONENTS:
         raise InputError(f"No such kind of component: {kind!r}", expected=", ".join(KINDS), received=kind)
-    found = {point.name: point.value for point in metadata.entry_points(group=f"zhiyin.{kind}s")}
-    return {**found, **_COMPONENTS[kind]}
+    return {**_theirs(kind), **_COMPONENTS[kind]}
+
+
+@lru_cache
+def _theirs(kind: str) -> dict[str, str]:
+    """What other people's packages bring; looked up once, because that reads every package's metadata."""
+    return {point.name: point.value for point in metadata.entry_points(group=f"zhiyin.{kind}s")}
 
 
 def names(kind: str) -> tuple[str, ...]:

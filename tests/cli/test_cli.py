@@ -74,23 +74,12 @@ def test_evaluate_prints_the_trivial_rules(files):
 
 @pytest.mark.parametrize("way", ["users", "last", "basket"])
 def test_evaluate_splits_per_user(files, way):
-    out = json.loads(
-        run(
-            "evaluate",
-            files / "events.csv",
-            "--split",
-            way,
-            "--valid",
-            0.2,
-            "--test",
-            0.2,
-            "-k",
-            3,
-            "--json",
-            *QUICK,
-        ).stdout
-    )
+    shares = ("--valid", 0.2, "--test", 0.2) if way in ("users", "time") else ()
+    given = ("evaluate", files / "events.csv", "--split", way, *shares, "-k", 3, "--json", *QUICK)
+    out = json.loads(run(*given).stdout)
     assert out["users"] >= 20 and out["about"]["zhiyin"]
+    assert out["about"]["split"].startswith(way)
+    assert list(out["about"]["files"]) == ["events.csv"]
 
 
 def test_evaluate_takes_lists_of_others_and_writes_a_report(files, tmp_path):
@@ -116,6 +105,22 @@ def test_evaluate_takes_lists_of_others_and_writes_a_report(files, tmp_path):
         ("theirs=no.parquet", "cannot be read"),
     ):
         assert word in run(*given, "--lists", wrong, code=2).stderr
+    for wrong, word in (
+        (("--baseline", "recent_popular"), "Did you mean 'recent-popular'?"),
+        (("--report", files / "events.csv"), "is no page"),
+        (("--split", "last", "--test", 0.2), "has no shares"),
+        (("-k", 100_000), "longer than the catalogue"),
+    ):
+        assert word in run(*given, *wrong, code=2).stderr
+
+
+def test_a_terminated_command_ends_by_an_exception(files):
+    command = [sys.executable, "-m", "zhiyin", "evaluate", "online-retail"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, cwd=files) as process:
+        time.sleep(5)
+        process.terminate()
+        process.communicate(timeout=60)
+    assert process.returncode == 143
 
 
 BAD = {

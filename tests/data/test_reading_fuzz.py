@@ -11,13 +11,13 @@ import polars as pl
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from zhiyin.data.bundled import bundled_folder
+from zhiyin.data.reading import read_events, read_items, read_users
 from zhiyin.data.reading.collecting import Collector
 from zhiyin.data.reading.headers import EVENTS
 from zhiyin.data.reading.plain import split_plain
 from zhiyin.data.reading.records import split_records
 from zhiyin.data.reading.tables import TableReader
-from zhiyin.data.bundled import bundled_folder
-from zhiyin.data.reading import read_events, read_items, read_users
 from zhiyin.errors import DataError
 
 FIXTURE = [HealthCheck.function_scoped_fixture]  # each example overwrites the same files

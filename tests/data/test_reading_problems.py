@@ -6,8 +6,8 @@ import json
 import polars as pl
 import pytest
 
-from zhiyin.data.reading.problems import EXAMPLES, RejectedRowsError
 from zhiyin.data.reading import read_events, read_items, read_users
+from zhiyin.data.reading.problems import EXAMPLES, RejectedRowsError
 from zhiyin.errors import ArtifactError, DataError
 
 HEADER = "user_id,item_id,timestamp\n"
@@ -505,7 +505,9 @@ def test_summary_and_dict(tmp_path):
 
 def test_merged_reports_add_up(tmp_path):
     _, first = read_events(written(tmp_path, HEADER + good_rows(30) + "a,b,soon\n"))
-    _, second = read_items(written(tmp_path, "item_id,available_from\n1,x\n2,3\n", "items.csv"), max_rejected=1.0)
+    _, second = read_items(
+        written(tmp_path, "item_id,available_from\n1,x\n2,3\n", "items.csv"), max_rejected=1.0
+    )
     both = first.merge(second.with_note("hello"), first)
     assert (both.n_rows, both.n_rejected) == (64, 3)
     assert both.counts == {"not a time": 3}

@@ -70,6 +70,16 @@ def test_the_correction_removes_what_chance_brings():
     taken = [[[int(label)]] for label in rng.integers(0, 10, 200)]
     plain = diversity.mutual_information(shown, taken)
     assert plain > 0.15 and abs(diversity.mutual_information(shown, taken, correction="miller-madow")) < 0.06
+    assert abs(diversity.mutual_information(shown, taken, correction="permutation")) < 0.06
+
+
+def test_mixtures_are_corrected_by_shuffles_only():
+    rng = np.random.default_rng(3)
+    taken = [list(rng.choice(list("abcdefgh"), (6, 1))) for _ in range(60)]
+    shown = [list(rng.choice(list("abcdefgh"), (6, 1))) for _ in range(60)]
+    assert diversity.mutual_information(shown, taken, correction="miller-madow") < -0.3
+    assert abs(diversity.mutual_information(shown, taken, correction="permutation")) < 0.02
+    assert diversity.mutual_information(taken, taken, correction="permutation") > 0.02
 
 
 def test_single_labels_and_missing_ones_are_understood():

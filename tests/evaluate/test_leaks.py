@@ -37,7 +37,7 @@ def test_clean_splits_pass(split):
     leaks.check_split(split)
     leaks.check_task(split.task("test"))
     leaks.check_task(split.task("valid"))
-    leaks.check_fitted(split.train.joined(split.valid), split.test, name="mine")
+    leaks.check_fitted(split.train.joined(split.valid), split, name="mine")
 
 
 def test_a_test_event_from_before_the_users_train_events_is_found():
@@ -74,8 +74,8 @@ def test_a_test_item_in_the_history_is_found():
     truths = [items.tolist() for items in task.relevant.lists()]
     truths[row].append(seen)
     with pytest.raises(LeakError, match="1 items that must be predicted") as caught:
-        leaks.check_task(replace(task, relevant=Ragged.from_lists(truths)))
-    assert caught.value.problems == (f"user {task.queries.users[row]!r}, item {seen}",)
+        leaks.check_task(replace(task, relevant=Ragged.from_lists(truths)), ids=DATA.catalogue.ids)
+    assert caught.value.problems == (f"user {task.queries.users[row]!r}, item {DATA.catalogue.ids[seen]!r}",)
 
 
 def test_a_history_that_goes_on_after_the_question_is_found():
@@ -90,7 +90,12 @@ def test_items_from_the_future_are_found():
     leaks.check_candidates(items, np.array([6.0, 6.0]), born, name="mine")
     with pytest.raises(LeakError, match="did not exist") as caught:
         leaks.check_candidates(items, np.array([6.0, 1.0]), born, name="mine")
-    assert caught.value.problems == ("row 1, place 2: item 1",)
+    assert caught.value.problems == ("row 1, place 3: item index 1",)
+    with pytest.raises(LeakError) as caught:
+        leaks.check_candidates(
+            items, np.array([6.0, 1.0]), born, name="mine", ids=["a", "b", "c"], users=["x", None]
+        )
+    assert caught.value.problems == ("user None, place 3: item 'b'",)
 
 
 @pytest.mark.parametrize("answer", [("Yes", "No"), ("很喜欢", "讨厌")])
@@ -110,7 +115,13 @@ def test_a_label_in_the_text_is_found(answer):
 
 def test_what_was_fitted_on_the_test_is_found():
     with pytest.raises(LeakError, match="'mine' was fitted on"):
-        leaks.check_fitted(DATA, SPLIT.test, name="mine")
+        leaks.check_fitted(DATA, SPLIT, name="mine")
+
+
+def test_a_clock_that_differs_hides_no_leak():
+    shifted = replace(DATA, events=DATA.events.with_columns(pl.col("timestamp") + 1.0))
+    with pytest.raises(LeakError, match="'mine' was fitted on"):
+        leaks.check_fitted(shifted, SPLIT, name="mine")
 
 
 def test_features_from_after_their_example_are_found():

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+from types import FrameType
 
 import typer
 from threadpoolctl import threadpool_limits
@@ -24,7 +26,7 @@ from zhiyin.logs import configure
 
 __all__ = ["app", "run"]
 
-INTERRUPTED = 130
+INTERRUPTED, TERMINATED = 130, 143
 
 app = typer.Typer(
     name="zhiyin",
@@ -60,8 +62,14 @@ def _root(
         threadpool_limits(settings.threads)  # what is loaded already
 
 
+def _terminated(number: int, frame: FrameType | None) -> None:
+    """End by an exception, so that what is half written is removed."""
+    sys.exit(TERMINATED)
+
+
 def run() -> None:
     """Run the command line; exit code 0 only on success (2 bad input, 3 missing extra)."""
+    signal.signal(signal.SIGTERM, _terminated)
     try:
         app(standalone_mode=True)
     except ZhiyinError as error:

@@ -2,30 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from zhiyin.cli.output import say, show_problems
-from zhiyin.data import Dataset, ProblemReport, load_bundled
+from zhiyin.config import Recipe
+from zhiyin.data import DataDescription, Dataset, ProblemReport, infer_schema, load_bundled
 from zhiyin.data.bundled import BUNDLED
 from zhiyin.data.reading.problems import RejectedRowsError
-from zhiyin.errors import ConfigError
+from zhiyin.errors import ConfigError, InputError
 
 __all__ = [
     "ColumnsOption",
     "DelimiterOption",
     "EventsArgument",
+    "InferOption",
     "ItemsArgument",
     "MaxRejectedOption",
     "UsersOption",
+    "YesOption",
+    "guessed",
     "read_dataset",
 ]
 
 EventsArgument = Annotated[
-    str, typer.Argument(help="Events (CSV, CSV.GZ, Parquet, JSONL), or a bundled name: online-retail.")
+    str,
+    typer.Argument(
+        help="Events (CSV, CSV.GZ, Parquet, JSONL), a description of the data (TOML), or a bundled name: "
+        "online-retail."
+    ),
 ]
 ItemsArgument = Annotated[Path | None, typer.Argument(help="Items: item_id, title, price, …")]
 UsersOption = Annotated[Path | None, typer.Option("--users", help="Users: user_id, …")]
@@ -36,6 +45,8 @@ ColumnsOption = Annotated[
 MaxRejectedOption = Annotated[
     float, typer.Option(min=0, max=1, help="Share of rows that may be kept aside as unusable.")
 ]
+InferOption = Annotated[bool, typer.Option("--infer", help="Guess which column is which, show it, and ask.")]
+YesOption = Annotated[bool, typer.Option("--yes", help="Take what was guessed without asking.")]
 DelimiterOption = Annotated[str, typer.Option(help="Delimiter of CSV files.")]
 
 
@@ -48,23 +59,22 @@ def read_dataset(
     *,
     max_rejected: float = 0.1,
     rejected: Path | None = None,
-    event_weights: Mapping[str, float] | None = None,
+    recipe: Recipe | None = None,
+    infer: bool = False,
+    yes: bool = False,
 ) -> Dataset:
-    """Read files (or bundled data) and report what was odd; rejected rows go to ``rejected``."""
+    """Read what is named and report what was odd; rejected rows and changed cells go to ``rejected``."""
+    weights = None if recipe is None else recipe.event_weights
+    cleaning = {} if recipe is None else recipe.cleaning
     if events in BUNDLED and not Path(events).exists():
         dataset = load_bundled(events)
     else:
-        mapping = _mapping(columns)
+        description, folder = _description(events, items, users, columns, delimiter, max_rejected)
+        if infer:
+            description = guessed(description, yes=yes)
+        description = description.model_copy(update={"cleaning": {**cleaning, **description.cleaning}})
         try:
-            dataset = Dataset.from_files(
-                events,
-                items,
-                users,
-                columns=mapping,
-                delimiter=delimiter,
-                max_rejected=max_rejected,
-                event_weights=event_weights,
-            )
+            dataset = description.dataset(folder, event_weights=weights)
         except RejectedRowsError as error:
             _keep_rejected(error.report, rejected)
             raise
@@ -73,13 +83,83 @@ def read_dataset(
     return dataset
 
 
+def _description(
+    events: str,
+    items: Path | None,
+    users: Path | None,
+    columns: Sequence[str] | None,
+    delimiter: str,
+    max_rejected: float,
+) -> tuple[DataDescription, Path]:
+    """What the arguments say, and what its paths are relative to."""
+    if not events.lower().endswith(".toml"):
+        made = DataDescription(
+            events=events,
+            items=None if items is None else str(items),
+            users=None if users is None else str(users),
+            columns=_mapping(columns) or {},
+            delimiter=delimiter,
+            max_rejected=max_rejected,
+        )
+        return made, Path()
+    if items is not None or users is not None or columns:
+        raise ConfigError(
+            f"{events} describes the data alone",
+            expected="no other files and no --column beside it",
+            received="items, users or columns",
+            hint="Write them into the description.",
+        )
+    return DataDescription.read(events), Path(events).parent
+
+
+def guessed(description: DataDescription, *, yes: bool) -> DataDescription:
+    """The description with columns, delimiter and dates as they were guessed and confirmed.
+
+    Raises
+    ------
+    InputError
+        When a required column is missing, or nobody is there to confirm.
+    """
+    schemas = {
+        kind: infer_schema(place, kind)
+        for kind in ("events", "items", "users")
+        if (place := getattr(description, kind)) is not None
+    }
+    for schema in schemas.values():
+        say(schema.summary())
+        if schema.missing:
+            raise InputError(
+                f"{schema.file}: nothing looks like {', '.join(schema.missing)}",
+                expected=", ".join(schema.missing),
+                received=", ".join(schema.unused) or "no other columns",
+                hint=f"Name it: --column {schema.missing[0]}=NAME.",
+            )
+    if not (yes or (sys.stdin.isatty() and typer.confirm("Is that right?", err=True))):
+        raise InputError(
+            "What was guessed is not confirmed", expected="yes", received="no answer, or no",
+            hint="Add --yes, or name the columns: --column user_id=NAME.",
+        )  # fmt: skip
+    columns = {
+        (ours if kind == "events" else f"{kind}.{ours}"): theirs
+        for kind, schema in schemas.items()
+        for ours, theirs in schema.columns.items()
+    }
+    return description.model_copy(
+        update={
+            "columns": {**columns, **description.columns},
+            "delimiter": schemas["events"].delimiter,
+            "dates": schemas["events"].dates or description.dates,
+        }
+    )
+
+
 def _keep_rejected(report: ProblemReport, path: Path | None) -> None:
     """Write the rejected rows of this run; those of an earlier one go."""
     if path is None:
         return
-    if report.n_rejected:
+    if report.n_rejected or report.changed_rows.height:
         report.write_rejected(path)
-        say(f"The rejected rows are in {path}")
+        say(f"Rejected rows and changed cells are in {path}")
     else:
         path.unlink(missing_ok=True)
 

@@ -11,9 +11,11 @@ from zhiyin.cli.files import (
     ColumnsOption,
     DelimiterOption,
     EventsArgument,
+    InferOption,
     ItemsArgument,
     MaxRejectedOption,
     UsersOption,
+    YesOption,
     read_dataset,
 )
 from zhiyin.cli.output import JsonOption, SetOption, overrides_of, print_json, say, show_learned
@@ -33,6 +35,8 @@ def fit(
     columns: ColumnsOption = None,
     delimiter: DelimiterOption = ",",
     max_rejected: MaxRejectedOption = 0.1,
+    infer: InferOption = False,
+    yes: YesOption = False,
     settings: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -46,7 +50,9 @@ def fit(
         delimiter,
         max_rejected=max_rejected,
         rejected=out / "rejected.jsonl",
-        event_weights=made.recipe.event_weights,
+        recipe=made.recipe,
+        infer=infer,
+        yes=yes,
     )
     if dataset.has_times:
         made.fit(*cut_by_time(dataset, valid))

@@ -6,6 +6,8 @@ from zhiyin.data.bundled import load_bundled
 from zhiyin.data.catalogue import Catalogue
 from zhiyin.data.columns import Columns
 from zhiyin.data.dataset import Dataset
+from zhiyin.data.description import DataDescription
+from zhiyin.data.inference import Schema, infer_schema
 from zhiyin.data.reading import Problem, ProblemReport, Query
 from zhiyin.data.splits import (
     Split,
@@ -21,14 +23,17 @@ from zhiyin.data.splits import (
 __all__ = [
     "Catalogue",
     "Columns",
+    "DataDescription",
     "Dataset",
     "Problem",
     "ProblemReport",
     "Query",
+    "Schema",
     "Split",
     "Task",
     "cut_by_time",
     "held_out_task",
+    "infer_schema",
     "leave_last_basket_out",
     "leave_last_out",
     "load_bundled",

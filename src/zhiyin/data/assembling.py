@@ -271,11 +271,12 @@ def _positions(column: pl.Series, vocabulary: pl.Series) -> IntArray:
     if column.dtype == pl.String:
         column = column.cast(pl.Categorical(pl.Categories.random()))
     distinct = column.drop_nulls().unique()
-    places = pl.DataFrame({"id": vocabulary}).with_row_index("place")
+    known = pl.DataFrame({"id": vocabulary}).with_row_index("place")
     found = distinct.cast(pl.String).alias("id").to_frame().join(
-        places, on="id", how="left", maintain_order="left"
+        known, on="id", how="left", maintain_order="left"
     )["place"].cast(pl.Int32).fill_null(-1)  # fmt: skip
     codes = column.to_physical().cast(pl.Int64)
     table = np.full(int(codes.max() if codes.max() is not None else 0) + 2, -1, dtype=np.int32)  # type: ignore[arg-type]
     table[distinct.to_physical().to_numpy()] = found.to_numpy()
-    return table[codes.fill_null(len(table) - 1).to_numpy()]
+    places: IntArray = table[codes.fill_null(len(table) - 1).to_numpy()]
+    return places

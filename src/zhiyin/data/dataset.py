@@ -37,6 +37,7 @@ from zhiyin.data.cleaning import Switches
 from zhiyin.data.columns import Columns
 from zhiyin.data.loading import Options, read_tables
 from zhiyin.data.reading import Place, ProblemReport, read_vectors
+from zhiyin.data.reading.times import DateOrder
 from zhiyin.errors import ArtifactError
 from zhiyin.types import FloatArray, IntArray, Ragged, ScoreArray
 
@@ -49,8 +50,8 @@ class Dataset:
 
     ``events`` is sorted by time and holds ``user`` and ``item`` (Int32 indices), ``timestamp``
     (Float64 seconds), ``event`` (Enum), ``value`` (Float64), ``quantity`` (Float64) and
-    ``session_id`` (Categorical or null): 40 bytes an event. The strength of an event is its value times the entry of
-    ``event_weights`` for its type (1 where there is none). ``cut`` is the moment the data speaks
+    ``session_id`` (Categorical or null): 40 bytes an event. The strength of an event is its value times
+    the entry of ``event_weights`` for its type (1 where there is none). ``cut`` is the moment the data speaks
     of: what is known is older. ``users`` holds ``user_id`` and attribute columns, one row a user, by index.
     ``event_types`` are those of the whole data: a part may hold fewer. ``has_times`` is False where
     the whole data had no timestamps or a single one, so that "recent" and "before" mean nothing.
@@ -85,6 +86,7 @@ class Dataset:
         triples: Place | None = None,
         columns: Mapping[str, str] | None = None,
         delimiter: str = ",",
+        dates: DateOrder = "ymd",
         event_weights: Mapping[str, float] | None = None,
         max_rejected: float = 0.1,
         cleaning: Switches | None = None,
@@ -106,9 +108,11 @@ class Dataset:
         triples : path or Query
             ``head, relation, tail[, source]``; heads and tails are items by id, or by title.
         columns : Mapping
-            Our name -> the file's name, where they differ.
+            Our name -> the file's name, where they differ; "items.title": of the items alone.
         delimiter : str
             Of CSV files.
+        dates : {"ymd", "dmy", "mdy"}
+            Order of day and month where the year is last; "ymd": such dates are refused.
         event_weights : Mapping
             Event type -> strength; multiplies ``value``. Events of strength <= 0 stay in histories
             but are no sign of interest: not in ``matrix``, not in the truth of a split.
@@ -122,8 +126,10 @@ class Dataset:
         DataError
             When a file cannot be used; rows that cannot be used are kept aside in ``report``.
         """
-        options = Options(columns, delimiter, max_rejected, cleaning or {})
-        tables, report = read_tables(options, events=events, items=items, users=users, texts=texts, triples=triples)
+        options = Options(columns, delimiter, dates, max_rejected, cleaning or {})
+        tables, report = read_tables(
+            options, events=events, items=items, users=users, texts=texts, triples=triples
+        )
         paths = {Path(vectors).stem: vectors} if isinstance(vectors, str | Path) else dict(vectors or {})
         return cls.from_frames(
             **tables,

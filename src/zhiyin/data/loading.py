@@ -22,6 +22,7 @@ from zhiyin.data.reading import (
     ProblemReport,
     TableReader,
 )
+from zhiyin.data.reading.times import DateOrder
 from zhiyin.logs import progress
 
 __all__ = ["Options", "read_tables"]
@@ -39,13 +40,12 @@ class Options:
 
     columns: Mapping[str, str] | None = None
     delimiter: str = ","
+    dates: DateOrder = "ymd"
     max_rejected: float = 0.1
     cleaning: Switches = field(default_factory=dict)
 
 
-def read_tables(
-    options: Options, **places: Place | None
-) -> tuple[dict[str, pl.DataFrame], ProblemReport]:
+def read_tables(options: Options, **places: Place | None) -> tuple[dict[str, pl.DataFrame], ProblemReport]:
     """Read and clean the tables that are given.
 
     Parameters
@@ -70,8 +70,9 @@ def read_tables(
         reader = TableReader(
             place,
             layout,
-            columns=options.columns,
+            columns=_columns_of(name, options.columns),
             delimiter=options.delimiter,
+            dates=options.dates,
             max_rejected=options.max_rejected,
         )
         pieces: Iterable[pl.DataFrame] = progress(reader, f"reading {reader.name}", total=reader.n_pieces)
@@ -82,6 +83,13 @@ def read_tables(
             report = report.merge(cleaned)
         tables[name] = frame.drop(Columns.LINE)
     return tables, report
+
+
+def _columns_of(table: str, columns: Mapping[str, str] | None) -> dict[str, str]:
+    """The mapping for one table: names that are for it alone ("items.title") before those for all."""
+    given = columns or {}
+    alone = {name.partition(".")[2]: theirs for name, theirs in given.items() if name.startswith(f"{table}.")}
+    return {name: theirs for name, theirs in given.items() if "." not in name} | alone
 
 
 def _coded(pieces: Iterable[pl.DataFrame]) -> pl.DataFrame:

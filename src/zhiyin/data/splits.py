@@ -68,13 +68,14 @@ class Split:
     """Three parts of one dataset.
 
     ``global_time`` is True where all are cut at the same moments, so that no part knows anything of
-    a later one's time; False where users were split one by one.
+    a later one's time; False where users were split one by one. ``notes``: what is doubtful in it.
     """
 
     train: Dataset
     valid: Dataset
     test: Dataset
     global_time: bool = False
+    notes: tuple[str, ...] = ()
 
     def task(self, part: Part, *, exclude_seen: bool = True) -> Task:
         """The questions of a part: each user with events in it, with everything older as history.
@@ -209,7 +210,7 @@ def split_users_by_time(dataset: Dataset, *, valid: float = 0.1, test: float = 0
     rank, count = _ranks(dataset)
     part = np.select([rank >= np.round(count * (1 - test)), rank >= np.round(count * (1 - valid - test))],
                      [TEST, VALID], TRAIN)  # fmt: skip
-    return _split(dataset, part)
+    return _with_ties(_split(dataset, part), dataset, part)
 
 
 def leave_last_out(dataset: Dataset) -> Split:
@@ -221,7 +222,8 @@ def leave_last_out(dataset: Dataset) -> Split:
     """
     rank, count = _ranks(dataset)
     part = np.select([rank == count - 1, rank == count - 2], [TEST, VALID], TRAIN)
-    return _split(dataset, np.where(count < 3, TRAIN, part))
+    part = np.where(count < 3, TRAIN, part)
+    return _with_ties(_split(dataset, part), dataset, part)
 
 
 def leave_last_basket_out(dataset: Dataset) -> Split:
@@ -237,12 +239,34 @@ def leave_last_basket_out(dataset: Dataset) -> Split:
     return _split(dataset, np.where(count < 3, TRAIN, part))
 
 
+def _with_ties(split: Split, dataset: Dataset, part: IntArray) -> Split:
+    """The split with a note where events of one user and moment came into different parts."""
+    user, time = pl.col(Columns.USER), pl.col(Columns.TIMESTAMP)
+    parted = (
+        dataset.events.select(user, time, pl.Series("part", part))
+        .group_by(user, time)
+        .agg(pl.col("part").n_unique())
+        .filter(pl.col("part") > 1)[Columns.USER]
+        .n_unique()
+    )
+    if parted == 0:
+        return split
+    users = dataset.events[Columns.USER].n_unique()
+    note = (
+        f"{parted} of {users} users have events of one moment in different parts: which of them is held out"
+        " depends on the order of the file; whole baskets: leave_last_basket_out (--split basket)"
+    )
+    return replace(split, notes=(note,))
+
+
 def _baskets(dataset: Dataset) -> tuple[IntArray, IntArray]:
     """Of each event: the place of its basket among the user's (from 0), and how many those are."""
     name, start, end, rank = "_basket", "_start", "_end", "_rank"
     user, time = pl.col(Columns.USER), pl.col(Columns.TIMESTAMP)
     # Prefixed, so that no session is called like a moment.
-    label = pl.coalesce("s" + pl.col(Columns.SESSION_ID).cast(pl.String), "t" + time.cast(pl.String)).alias(name)
+    label = pl.coalesce("s" + pl.col(Columns.SESSION_ID).cast(pl.String), "t" + time.cast(pl.String)).alias(
+        name
+    )
     marked = dataset.events.select(user, time, label)
     baskets = (
         marked.group_by(user, name)

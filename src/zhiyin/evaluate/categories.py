@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 from scipy import sparse
 from scipy.special import xlogy
 
+from zhiyin.draws import generator
 from zhiyin.errors import InputError
 from zhiyin.evaluate.shares import Categories, Vocabulary, list_shares
 from zhiyin.types import FloatArray
@@ -25,6 +26,9 @@ __all__ = [
     "mutual_information",
     "mutual_information_of_shares",
 ]
+
+Correction = Literal["none", "miller-madow", "permutation"]
+SHUFFLES: Final = 20
 
 
 def category_entropy(categories: Categories) -> FloatArray:
@@ -136,7 +140,7 @@ def kl_of_shares(history: sparse.csr_array, shown: sparse.csr_array, *, alpha: f
 
 
 def mutual_information(
-    shown: Categories, interests: Categories, *, correction: Literal["none", "miller-madow"] = "none"
+    shown: Categories, interests: Categories, *, correction: Correction = "none", seed: int = 0
 ) -> float:
     """How much the categories shown tell of the users' own: 0 where everybody sees the same.
 
@@ -146,14 +150,19 @@ def mutual_information(
     ----------
     shown, interests : Categories
         Of the lists, and of the histories. Users without either are left out.
-    correction : "none" or "miller-madow"
-        Few users make the plug-in estimate too large; Miller & Madow subtract
-        (cells used - rows used - columns used + 1) / (2 users).
+    correction : "none", "miller-madow" or "permutation"
+        Few users make the plug-in estimate too large. "miller-madow" subtracts (cells used - rows used -
+        columns used + 1) / (2 users), which is right where each user is one sample: one category
+        shown, one of interest; users with mixtures fill cells without being more samples, and it then
+        subtracts far too much. "permutation" subtracts the mean over 20 shuffles of who sees what,
+        which is right for both.
+    seed : int
+        Of the shuffles.
 
     Returns
     -------
     float
-        In nats; NaN without users. The corrected value may fall below 0.
+        In nats; NaN without users. A corrected value may fall below 0.
 
     Raises
     ------
@@ -172,29 +181,45 @@ def mutual_information(
     """
     left = list_shares(shown, {}, name="shown")
     right = list_shares(interests, {}, name="interests")
-    return mutual_information_of_shares(left, right, correction=correction)
+    return mutual_information_of_shares(left, right, correction=correction, seed=seed)
 
 
 def mutual_information_of_shares(
     shown: sparse.csr_array,
     interests: sparse.csr_array,
     *,
-    correction: Literal["none", "miller-madow"] = "none",
+    correction: Correction = "none",
+    seed: int = 0,
 ) -> float:
     """``mutual_information`` of shares [U, C] and [U, H]."""
     _check_users(shown, interests)
     users = np.flatnonzero((np.diff(shown.indptr) > 0) & (np.diff(interests.indptr) > 0))
     if len(users) == 0:
         return float("nan")
-    joint = (shown[users].T @ interests[users]).toarray() / len(users)
-    rows, columns = joint.sum(axis=1), joint.sum(axis=0)
-    independent = np.outer(rows, columns)
+    left, right = shown[users], interests[users]
+    joint = (left.T @ right).toarray() / len(users)
+    found = _information(joint)
+    if correction == "permutation":
+        draw = generator(seed, 0, stream="mutual information")
+        shuffled = [
+            _information((left[draw.permutation(len(users))].T @ right).toarray() / len(users))
+            for _ in range(SHUFFLES)
+        ]
+        return found - float(np.mean(shuffled))
+    if correction == "miller-madow":
+        used = [
+            int((joint > 0).sum()),
+            int((joint.sum(axis=1) > 0).sum()),
+            int((joint.sum(axis=0) > 0).sum()),
+        ]
+        return found - (used[0] - used[1] - used[2] + 1) / (2.0 * len(users))
+    return found
+
+
+def _information(joint: FloatArray) -> float:
+    independent = np.outer(joint.sum(axis=1), joint.sum(axis=0))
     used = joint > 0
-    found = float((joint[used] * np.log(joint[used] / independent[used])).sum())
-    if correction == "none":
-        return max(found, 0.0)
-    cells = int(used.sum()) - int((rows > 0).sum()) - int((columns > 0).sum()) + 1
-    return found - cells / (2.0 * len(users))
+    return max(float((joint[used] * np.log(joint[used] / independent[used])).sum()), 0.0)
 
 
 def _check_users(left: sparse.csr_array, right: sparse.csr_array) -> None:

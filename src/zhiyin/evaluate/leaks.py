@@ -30,7 +30,10 @@ __all__ = [
     "check_texts",
 ]
 
-EVENT = [Columns.USER, Columns.ITEM, Columns.TIMESTAMP, Columns.EVENT]
+EVENT = [
+    *(pl.col(name) for name in (Columns.USER, Columns.ITEM, Columns.TIMESTAMP)),
+    pl.col(Columns.EVENT).cast(pl.String),
+]
 LEAST = 10
 NEARLY = 0.5
 
@@ -91,8 +94,10 @@ def _check_order(early: Dataset, late: Dataset, first: str, second: str, *, by_u
         )
 
 
-def check_task(task: Task) -> None:
+def check_task(task: Task, *, ids: Sequence[str] | None = None) -> None:
     """Nothing that must be predicted is in the history, and the history is older than the question.
+
+    ``ids``: external ids of the items by index, for the message.
 
     Raises
     ------
@@ -115,7 +120,7 @@ def check_task(task: Task) -> None:
                 received=f"{len(rows)} items",
                 hint="Make the task with split.task(...) or held_out_task(...).",
                 problems=[
-                    f"user {queries.users[row]!r}, item {places[row, column]}"
+                    f"user {queries.users[row]!r}, item {_item(places[row, column], ids)}"
                     for row, column in zip(rows.tolist(), columns.tolist(), strict=True)
                 ],
             )
@@ -127,13 +132,21 @@ def check_task(task: Task) -> None:
                 expected="histories end when the question is asked",
                 received=f"{len(late)} later events",
                 problems=[
-                    f"user {queries.users[histories.rows[at]]!r}, item {histories.items[at]}"
+                    f"user {queries.users[histories.rows[at]]!r}, item {_item(histories.items[at], ids)}"
                     for at in late.tolist()
                 ],
             )
 
 
-def check_candidates(items: IntArray, times: FloatArray, available_from: FloatArray, *, name: str) -> None:
+def check_candidates(
+    items: IntArray,
+    times: FloatArray,
+    available_from: FloatArray,
+    *,
+    name: str,
+    ids: Sequence[str] | None = None,
+    users: Sequence[str | None] | None = None,
+) -> None:
     """No list holds an item from the future of its question.
 
     Parameters
@@ -146,11 +159,13 @@ def check_candidates(items: IntArray, times: FloatArray, available_from: FloatAr
         When each item came to be.
     name : str
         What the lists are called.
+    ids, users : sequences of str, optional
+        External ids of the items by index, and of the users by row, for the message.
 
     Raises
     ------
     LeakError
-        "future", with rows and items.
+        "future", with users and items.
     """
     later = (items >= 0) & (available_from[np.maximum(items, 0)] > times[:, None])
     rows, columns = np.nonzero(later)
@@ -161,7 +176,8 @@ def check_candidates(items: IntArray, times: FloatArray, available_from: FloatAr
             received=f"{len(rows)} places in {len(set(rows.tolist()))} lists",
             hint="Leave out what is not available yet; the catalogue's column is available_from.",
             problems=[
-                f"row {row}, place {column}: item {items[row, column]}"
+                f"{f'row {row}' if users is None else f'user {users[row]!r}'}, place {column + 1}: "
+                f"item {_item(items[row, column], ids)}"
                 for row, column in zip(rows.tolist(), columns.tolist(), strict=True)
             ],
         )
@@ -212,27 +228,42 @@ def check_texts(texts: Sequence[str], labels: npt.ArrayLike) -> None:
             )
 
 
-def check_fitted(fitted_on: Dataset, test: Dataset, *, name: str) -> None:
+def check_fitted(fitted_on: Dataset, split: Split, *, name: str) -> None:
     """What a component was fitted on holds no event of the test.
+
+    User and item are compared, not the time, which another reader may have rounded or shifted: whoever
+    was fitted knows a pair of the test more often than train and validation hold it, and has seen it.
 
     Raises
     ------
     LeakError
         "fitted on test", with the rows.
     """
-    key = [Columns.USER_ID, Columns.ITEM_ID, Columns.TIMESTAMP]
-    rows = _external(test).with_row_index("row").join(_external(fitted_on).unique(), on=key, how="semi")
+    key = [Columns.USER_ID, Columns.ITEM_ID]
+    test = _external(split.test).with_row_index("row")
+    allowed = _pairs(split.train.joined(split.valid), "known")
+    seen = _pairs(fitted_on, "seen")
+    rows = (
+        test.join(seen, on=key, how="inner", maintain_order="left")
+        .join(allowed, on=key, how="left", maintain_order="left")
+        .filter(pl.col("seen") > pl.col("known").fill_null(0))
+    )
     if rows.height:
         raise LeakError(
             f"{name!r} was fitted on {rows.height} events of the test",
             expected="fitted on train (and valid)",
-            received=f"{rows.height} of {test.n_events} test events",
+            received=f"{rows.height} of {split.test.n_events} test events",
             hint="Fit with .fit(split.train, split.valid).",
             problems=[
                 f"test row {row['row']}: user {row[key[0]]!r}, item {row[key[1]]!r}"
                 for row in rows.iter_rows(named=True)
             ],
         )
+
+
+def _pairs(dataset: Dataset, name: str) -> pl.DataFrame:
+    """How often each user took each item."""
+    return _external(dataset).group_by(Columns.USER_ID, Columns.ITEM_ID).len(name)
 
 
 def check_feature_times(features: npt.ArrayLike, examples: npt.ArrayLike, *, name: str = "features") -> None:
@@ -266,6 +297,10 @@ def check_feature_times(features: npt.ArrayLike, examples: npt.ArrayLike, *, nam
             hint="Fit features on the train part, or cut each at its example's time.",
             problems=[f"row {row}: seen until {seen[row]}, asked at {asked[row]}" for row in late.tolist()],
         )
+
+
+def _item(index: int, ids: Sequence[str] | None) -> str:
+    return f"index {index}" if ids is None else repr(ids[index])
 
 
 def _external(dataset: Dataset) -> pl.DataFrame:

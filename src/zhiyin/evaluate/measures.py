@@ -72,7 +72,7 @@ def measure_together(
     }
     if background.clusters is not None and background.histories is not None:
         shown, taken = _shares(items, background)
-        found["mutual_information"] = mutual_information_of_shares(shown, taken, correction="miller-madow")
+        found["mutual_information"] = mutual_information_of_shares(shown, taken, correction="permutation")
     return {f"{name}@{k}": value for name, value in found.items()}
 
 

@@ -6,6 +6,7 @@ clustered data"); systems share the resamples, so that differences are paired. K
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -45,6 +46,14 @@ class PredictionTable:
     adjusted: Mapping[str, Mapping[str, float]]
     calibration: Mapping[str, CalibrationCurve]
 
+    def __str__(self) -> str:
+        """Each system's metrics with intervals, a line each."""
+        lines = [f"{self.examples} examples of {self.users} users, {self.users_with_both} with both labels"]
+        for name, found in self.intervals.items():
+            cells = ", ".join(f"{metric} {one}" for metric, one in found.items())
+            lines.append(f"{name}{' (baseline)' if name == self.baseline else ''}: {cells}")
+        return "\n".join(lines)
+
     def to_dict(self) -> dict[str, Any]:
         """Give everything, ready for JSON."""
         plain = {
@@ -59,7 +68,11 @@ class PredictionTable:
             for name, found in self.differences.items()
         }
         curves = {
-            name: {"predicted": one.predicted.tolist(), "observed": one.observed.tolist()}
+            name: {
+                "predicted": one.predicted.tolist(),
+                "observed": one.observed.tolist(),
+                "count": one.count.tolist(),
+            }
             for name, one in self.calibration.items()
         }
         about = ("examples", "users", "users_with_both", "baseline", "seed")
@@ -113,7 +126,15 @@ def evaluate_predictions(
             expected=", ".join(systems),
             received=baseline,
         )
+    if samples < 1 or not 0 < level < 1:
+        raise InputError(
+            "The bootstrap cannot be drawn",
+            expected="samples >= 1 and level in (0, 1)",
+            received=f"samples={samples}, level={level}",
+        )
     names = np.asarray(users)
+    if names.dtype == object and any(name is None for name in names):
+        raise InputError("A user is missing", expected="an id for each example", received="None")
     _, owner = np.unique(names, return_inverse=True)
     n_users = int(owner.max(initial=-1)) + 1
     statistics: dict[str, dict[str, Statistic]] = {}
@@ -134,9 +155,11 @@ def evaluate_predictions(
         name: {m: float(s(np.ones((1, n_users)))[0]) for m, s in one.items()}
         for name, one in statistics.items()
     }
+    sizes = defaultdict(lambda: n_users, user_auc=both)  # users that a metric exists for
     intervals = {
         name: {
-            metric: _interval(whole[name][metric], values, n_users, level) for metric, values in one.items()
+            metric: _interval(whole[name][metric], values, sizes[metric], level)
+            for metric, values in one.items()
         }
         for name, one in drawn.items()
     }
@@ -145,7 +168,7 @@ def evaluate_predictions(
             metric: _interval(
                 whole[name][metric] - whole[baseline][metric],
                 values - drawn[baseline][metric],
-                n_users,
+                sizes[metric],
                 level,
             )
             for metric, values in one.items()

@@ -54,7 +54,8 @@ def users_needed(differences: npt.ArrayLike, x: float, *, power: float = 0.8, le
     if x == 0 or not math.isfinite(x):
         raise InputError("x is no difference", expected="a number other than 0", received=str(x))
     spread = _spread(differences)
-    return float(np.ceil((_factor(power, level) * spread / x) ** 2))
+    exact = (_factor(power, level) * spread / x) ** 2
+    return float(np.ceil(exact * (1.0 - 1e-9)))  # what rounding added needs no further user
 
 
 def detectable_difference(differences: npt.ArrayLike, *, power: float = 0.8, level: float = 0.95) -> float:
@@ -107,7 +108,12 @@ def too_small(differences: npt.ArrayLike, reference: float) -> str | None:
 
 
 def _known(differences: npt.ArrayLike) -> FloatArray:
-    values = np.asarray(differences, dtype=np.float64).ravel()
+    try:
+        values = np.asarray(differences, dtype=np.float64).ravel()
+    except (TypeError, ValueError) as error:
+        raise InputError("The differences are no numbers", expected="numbers", received=str(error)) from error
+    if np.isinf(values).any():
+        raise InputError("A difference is infinite", expected="finite numbers or NaN", received="inf")
     return values[~np.isnan(values)]
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from zhiyin.artifacts import write_text
+from zhiyin.errors import InputError
 from zhiyin.evaluate import plots
 from zhiyin.evaluate.pointwise import PredictionTable
 from zhiyin.evaluate.result import EvaluationTable
@@ -41,8 +42,12 @@ def write_evaluation_report(
 
     Raises
     ------
+    InputError
+        When there is nothing to show.
     MissingExtraError, ArtifactError
     """
+    if table is None and predictions is None:
+        raise InputError("There is nothing to report", expected="a table or predictions", received="neither")
     jinja2 = require("jinja2")
     offline = require("plotly.offline")
     source = (resources.files("zhiyin.evaluate") / "templates" / "report.html").read_text("utf-8")

@@ -43,7 +43,8 @@ class EvaluationTable:
     ``baseline``, list minus baseline, empty without one; ``adjusted`` their p-values, corrected for the
     number of lists; ``groups``: grouping -> list -> metric -> by group of users; ``exposure``: how
     the places of each list spread over the catalogue (``exposure_curve``); ``about``: the data's
-    fingerprints, versions and whatever else makes the numbers again.
+    fingerprints, versions and whatever else makes the numbers again; ``remarks``: what is odd in the
+    lists or the split.
     """
 
     k: int
@@ -60,6 +61,7 @@ class EvaluationTable:
     groups: Mapping[str, Mapping[str, Mapping[str, Grouped]]] = field(default_factory=dict)
     exposure: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     about: Mapping[str, Any] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -68,14 +70,14 @@ class EvaluationTable:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a reader must know: where the test set is too small to say much."""
+        """What a reader must know: the remarks, and where the test set is too small to say much."""
         metric = f"ndcg@{self.k}"
         if self.baseline is None or not self.differences:
-            return ()
+            return self.remarks
         # The list in the middle: one that equals the baseline would see any difference.
         gains = sorted((self._gain(name, metric) for name in self.differences), key=detectable_difference)
         warning = too_small(gains[len(gains) // 2], self.intervals[self.baseline][metric].mean)
-        return () if warning is None else (warning,)
+        return self.remarks if warning is None else (*self.remarks, warning)
 
     def front(self, diversity: str = "intra_list_distance") -> tuple[tuple[str, ...], float] | None:
         """The lists that no other one beats in both NDCG and a diversity, and the area they have conquered.

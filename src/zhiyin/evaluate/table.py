@@ -27,6 +27,10 @@ __all__ = ["TRIVIAL_RULES", "EvaluationTable", "evaluate_lists"]
 
 TRIVIAL_RULES = ("random", "popular", "recent-popular")
 COMPARED = ("ndcg", "recall")
+ONE_EACH = (
+    "No user has more than one relevant item: metrics of variety among the relevant (relevant_…, alpha_ndcg) "
+    "say no more than hit rate and NDCG here"
+)
 
 Measured = Mapping[str, Mapping[str, FloatArray]]
 
@@ -88,6 +92,7 @@ def evaluate_lists(
         name: measure(items, relevant, k, sides, expected=shown["popular"]) for name, items in shown.items()
     }
     differences = _intervals(_gains(values, baseline, k), seed, samples)
+    one_each = int(relevant.lengths.max(initial=0)) <= 1
     return EvaluationTable(
         k=k,
         users=len(relevant),
@@ -101,6 +106,7 @@ def evaluate_lists(
         differences=differences,
         exposure={name: exposure_curve(items, catalogue_size) for name, items in shown.items()},
         adjusted=_adjusted(differences),
+        remarks=(ONE_EACH,) if one_each else (),
         groups={
             grouping: {
                 name: {

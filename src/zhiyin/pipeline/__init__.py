@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from zhiyin.pipeline.comparison import compare, read_lists
-from zhiyin.pipeline.evaluation import evaluate_recommender, learned, step_gains
+from zhiyin.pipeline.comparison import compare, described
+from zhiyin.pipeline.evaluation import check_baseline, evaluate_recommender, learned, list_names, step_gains
 from zhiyin.pipeline.filters import Filters
+from zhiyin.pipeline.lists import read_lists
 from zhiyin.pipeline.live import Ask, LiveRecommender
 from zhiyin.pipeline.recommendations import Recommendations
 from zhiyin.pipeline.recommender import Recommender
@@ -19,10 +20,13 @@ __all__ = [
     "Recommender",
     "RefitReport",
     "Trace",
+    "check_baseline",
     "compare",
     "dataset_of",
+    "described",
     "evaluate_recommender",
     "learned",
+    "list_names",
     "read_lists",
     "refit",
     "roll_back",

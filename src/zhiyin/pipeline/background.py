@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from zhiyin.data import Columns, Dataset, Task
 from zhiyin.evaluate.background import Background, activity_quartiles
@@ -54,9 +56,28 @@ def background_of(known: Dataset, task: Task, *, encoder: str, seed: int) -> Bac
 
 
 def _frequent(labels: Sequence[Any]) -> list[str | None]:
-    """Labels as text, rare ones as "other"; none at all where nearly every user has one of their own."""
+    """Labels as text, rare ones as "other"; none at all where nearly every user has one of their own.
+
+    Numbers of more than ``MOST_GROUPS`` different values become quarters.
+    """
     counts = Counter(str(label) for label in labels if label is not None)
+    numbers = pl.Series(list(counts), dtype=pl.String).cast(pl.Float64, strict=False)
+    if len(counts) > MOST_GROUPS and numbers.is_not_null().all() and numbers.is_finite().all():
+        return _quarters([None if label is None else float(label) for label in labels])
     if len(counts) > len(labels) / 2:
         return [None] * len(labels)
     kept = {label for label, _ in counts.most_common(MOST_GROUPS)}
     return [None if label is None else str(label) if str(label) in kept else OTHER for label in labels]
+
+
+def _quarters(numbers: Sequence[float | None]) -> list[str | None]:
+    """Four groups of about the same size, named by their bounds."""
+    known = np.array([number for number in numbers if number is not None])
+    edges = np.unique(np.quantile(known, [0, 0.25, 0.5, 0.75, 1], method="lower"))
+    names = [f"{low:g} to {high:g}" for low, high in pairwise(edges)]
+    last = len(names) - 1
+    return [
+        None if number is None
+        else names[min(max(int(np.searchsorted(edges, number, side="left")) - 1, 0), last)]
+        for number in numbers
+    ]  # fmt: skip

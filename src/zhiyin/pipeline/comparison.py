@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 
-from zhiyin.data import Columns, Split, Task
-from zhiyin.errors import DataError, InputError
+from zhiyin.data import Split, Task
+from zhiyin.errors import InputError
 from zhiyin.evaluate import leaks
 from zhiyin.evaluate.table import EvaluationTable
-from zhiyin.pipeline.evaluation import evaluate_task, trivial_lists
+from zhiyin.pipeline.evaluation import check_baseline, evaluate_task, trivial_lists
+from zhiyin.pipeline.lists import read_lists
 from zhiyin.pipeline.recommender import Recommender
 from zhiyin.types import IntArray
 
-__all__ = ["compare", "read_lists"]
+__all__ = ["compare", "described"]
 
 
 def compare(
@@ -55,51 +57,45 @@ def compare(
     task = split.task("test")
     known = split.train.joined(split.valid)
     lists = trivial_lists(known, task, k, seed=seed)
+    check_baseline(baseline, [*lists, *entries])
+    notes = list(split.notes)
     for name, entry in entries.items():
         if name in lists:
             raise InputError(f"{name!r} is the name of a trivial rule", hint="Choose another name.")
-        lists[name] = _lists_of(name, entry, task, split, k)
-    return evaluate_task(lists, known, task, k=k, baseline=baseline, encoder=encoder, seed=seed)
+        if isinstance(entry, Recommender):
+            lists[name] = _asked(entry, task, split, k, name=name)
+        elif isinstance(entry, str | Path):
+            saved = read_lists(entry, task, split.test.catalogue, k, name=name)
+            lists[name] = saved.items
+            notes += saved.notes
+        else:
+            raise InputError(
+                f"{name!r} cannot be measured",
+                expected="a Recommender or a path",
+                received=type(entry).__name__,
+            )
+    about = {"entries": {name: described(entry) for name, entry in entries.items()}}
+    return evaluate_task(
+        lists, known, task, k=k, baseline=baseline, encoder=encoder, seed=seed, notes=notes, about=about
+    )
 
 
-def _lists_of(name: str, entry: Recommender | str | Path, task: Task, split: Split, k: int) -> IntArray:
+def described(entry: Recommender | str | Path) -> str:
+    """What an entry is, so that it can be found again."""
     if isinstance(entry, Recommender):
-        leaks.check_fitted(entry.dataset, split.test, name=name)
+        return f"recipe {entry.recipe.name!r}, fitted on {entry.dataset.fingerprint[:12]}"
+    return f"{Path(entry).name}, sha256 {hashlib.sha256(Path(entry).read_bytes()).hexdigest()[:12]}"
+
+
+def _asked(entry: Recommender, task: Task, split: Split, k: int, *, name: str) -> IntArray:
+    """The recommender's lists in the split's indices, whatever the order of its own catalogue."""
+    leaks.check_fitted(entry.dataset, split, name=name)
+    own, asked = entry.dataset.catalogue, split.test.catalogue
+    if own.ids == asked.ids:
         return entry.run(task.queries, k=k).slates.items
-    return read_lists(Path(entry), task, split, k)
-
-
-def read_lists(path: Path, task: Task, split: Split, k: int) -> IntArray:
-    """Saved lists as indices, int32 [U, k] in the order of the task's users; -1 where short.
-
-    An item that the catalogue does not know keeps its place and counts as a miss.
-
-    Raises
-    ------
-    DataError
-        When the file cannot be read, lacks a column, or holds none of the users.
-    """
-    try:
-        frame = pl.read_parquet(path)
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise DataError(f"{path} cannot be read", expected="a Parquet file", received=str(error)) from error
-    missing = {Columns.USER_ID, Columns.ITEM_ID} - set(frame.columns)
-    if missing:
-        raise DataError(
-            f"{path} lacks {', '.join(sorted(missing))}",
-            expected="user_id, item_id and optionally rank or score",
-            received=", ".join(frame.columns),
-        )
-    if "rank" in frame.columns:
-        frame = frame.sort("rank", maintain_order=True)
-    elif "score" in frame.columns:
-        frame = frame.sort("score", descending=True, nulls_last=True, maintain_order=True)
-    by_user = frame.group_by(Columns.USER_ID, maintain_order=True).agg(pl.col(Columns.ITEM_ID).head(k))
-    saved = dict(by_user.cast({Columns.USER_ID: pl.String}).iter_rows())
-    if not any(user in saved for user in task.queries.users):
-        raise DataError(f"{path} holds none of the test users", hint="Are the user ids those of the events?")
-    items = np.full((len(task.queries), k), -1, dtype=np.int32)
-    for row, user in enumerate(task.queries.users):
-        found = split.test.catalogue.index_of([str(item) for item in saved.get(user, [])])
-        items[row, : len(found)] = found
-    return items
+    there = own.index_of(asked.ids)
+    histories = task.queries.histories
+    histories = replace(histories, items=there[histories.items]).keep(there[histories.items] >= 0)
+    found = entry.run(replace(task.queries, histories=histories), k=k).slates.items
+    back = np.append(asked.index_of(own.ids), np.int32(-1))
+    return back[found]

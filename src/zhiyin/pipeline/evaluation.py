@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from zhiyin import __version__
+from zhiyin.config import Recipe
 from zhiyin.data import Dataset, Task
 from zhiyin.errors import InputError
 from zhiyin.evaluate import leaks
@@ -26,6 +28,8 @@ from zhiyin.types import IntArray
 __all__ = ["learned", "evaluate_recommender", "evaluate_task", "stage_lists", "step_gains", "trivial_lists"]
 
 STAGE_NAMES = {"rank": "+ language model", "diversify": "+ diversify"}
+LAST_STAGE = "+ explore"
+STEPS = (*STAGE_NAMES.values(), LAST_STAGE)
 
 
 def trivial_lists(known: Dataset, task: Task, n: int, *, seed: int) -> dict[str, IntArray]:
@@ -58,8 +62,35 @@ def stage_lists(
         lists["language model's order"] = alone(task.queries, trace.stages["retrieve"]).items[:, :k]
     for stage, candidates in trace.stages.items():
         lists[STAGE_NAMES.get(stage, first)] = candidates.items[:, :k]
-    lists["+ explore"] = trace.slates.items
+    lists[LAST_STAGE] = trace.slates.items
     return lists, trace
+
+
+def list_names(recipe: Recipe) -> list[str]:
+    """What ``stage_lists`` calls the lists of a recipe, without fitting it."""
+    stages = recipe.stages
+    members = [str(member.get("method")) for member in stages.retrieve.params.get("members", [])]
+    first = "fused" if stages.retrieve.method == "fusion" else f"retrieved ({stages.retrieve.method})"
+    later = [name for stage, name in STAGE_NAMES.items() if getattr(stages, stage).active]
+    return [*members, first, *later, LAST_STAGE]
+
+
+def check_baseline(baseline: str, names: Sequence[str]) -> None:
+    """A baseline is one of the lists.
+
+    Raises
+    ------
+    InputError
+        When it is not; the hint names the nearest.
+    """
+    if baseline not in names:
+        near = difflib.get_close_matches(baseline, names, n=1)
+        raise InputError(
+            f"The baseline {baseline!r} is not among the lists",
+            expected=", ".join(names),
+            received=baseline,
+            hint=f"Did you mean {near[0]!r}?" if near else "Name one of these.",
+        )
 
 
 def evaluate_recommender(
@@ -71,6 +102,8 @@ def evaluate_recommender(
     seed: int = 7,
     ranker_alone: bool = False,
     others: Mapping[str, IntArray] | None = None,
+    notes: Sequence[str] = (),
+    about: Mapping[str, Any] | None = None,
 ) -> tuple[EvaluationTable, dict[str, IntArray], Trace]:
     """Every stage as it is added, beside the trivial rules, on the same users.
 
@@ -88,6 +121,8 @@ def evaluate_recommender(
         Add the order of the ranker alone: it is asked even where its learned weight is 0.
     others : Mapping or None
         Lists of other systems, int32 [U, n], to stand beside the stages.
+    notes, about
+        As in ``evaluate_task``.
 
     Returns
     -------
@@ -98,12 +133,20 @@ def evaluate_recommender(
     lists = trivial_lists(known, task, k, seed=seed)
     own, trace = stage_lists(recommender, task, k=k, ranker_alone=ranker_alone)
     for name, items in (others or {}).items():
-        if name in lists or name in own:
+        if name in lists or name in own or name in STEPS:
             raise InputError(f"{name!r} is the name of a rule or a stage", hint="Choose another name.")
         lists[name] = items
     lists.update(own)
     table = evaluate_task(
-        lists, known, task, k=k, baseline=baseline, encoder=recommender.recipe.encoder, seed=seed
+        lists,
+        known,
+        task,
+        k=k,
+        baseline=baseline,
+        encoder=recommender.recipe.encoder,
+        seed=seed,
+        notes=notes,
+        about=about,
     )
     return table, lists, trace
 
@@ -117,17 +160,24 @@ def evaluate_task(
     baseline: str,
     encoder: str,
     seed: int,
+    notes: Sequence[str] = (),
+    about: Mapping[str, Any] | None = None,
 ) -> EvaluationTable:
     """Lists for one task, checked for leaks, measured with all that is known of items and users.
+
+    ``notes`` and ``about`` (how the lists and the task were made) are added to those of the table.
 
     Raises
     ------
     LeakError, InputError
     """
-    leaks.check_task(task)
+    leaks.check_task(task, ids=known.catalogue.ids)
     times = np.full(len(task.queries), known.cut) if task.queries.times is None else task.queries.times
     for name, items in lists.items():
-        leaks.check_candidates(items[:, :k], times, known.catalogue.available_from, name=name)
+        leaks.check_candidates(
+            items[:, :k], times, known.catalogue.available_from, name=name, ids=known.catalogue.ids,
+            users=task.queries.users,
+        )  # fmt: skip
     table = evaluate_lists(
         lists,
         task.relevant,
@@ -137,7 +187,11 @@ def evaluate_task(
         baseline=baseline,
         seed=seed,
     )
-    return replace(table, about=_about(known, encoder))
+    return replace(
+        table,
+        remarks=(*table.remarks, *notes),
+        about={**(about or {}), **_about(known, encoder), "exclude_seen": task.queries.exclude_seen},
+    )
 
 
 def _about(known: Dataset, encoder: str) -> dict[str, Any]:
@@ -164,7 +218,7 @@ def step_gains(table: EvaluationTable, metric: str) -> dict[str, Interval]:
         Name of a stage -> interval, for every stage behind the first.
     """
     names = list(table.names)
-    first = next(place for place, name in enumerate(names) if name.startswith("+")) - 1
+    first = next(place for place, name in enumerate(names) if name in STEPS) - 1
     return {
         after: paired_difference(table.values[after][metric], table.values[before][metric], seed=table.seed)
         for before, after in pairwise(names[first:])

@@ -97,9 +97,7 @@ def clean(
     return frame, replace(report, rules=touched, changed_rows=changed)
 
 
-def clean_events(
-    frame: pl.DataFrame, switches: Switches | None = None
-) -> tuple[pl.DataFrame, ProblemReport]:
+def clean_events(frame: pl.DataFrame, switches: Switches | None = None) -> tuple[pl.DataFrame, ProblemReport]:
     """Clean events: ``clean(frame, "events", switches)``.
 
     Examples

@@ -7,7 +7,8 @@ from typing import Any, ClassVar, Final, Literal
 
 import polars as pl
 
-from zhiyin import config
+from zhiyin.config import Config as Parameters
+from zhiyin.config import parse
 from zhiyin.data.columns import Columns
 from zhiyin.data.reading.collecting import Collector
 
@@ -24,14 +25,14 @@ class Rule(ABC):
     what is certainly wrong, and else only where it was measured to help.
     """
 
-    class Config(config.Config):
+    class Config(Parameters):
         """No parameters."""
 
     tables: ClassVar[tuple[TableKind, ...]]
     default: ClassVar[bool] = False
 
     def __init__(self, **params: Any) -> None:
-        self.config = config.parse(self.Config, params, where=f"The rule {type(self).__name__}")
+        self.config = parse(self.Config, params, where=f"The rule {type(self).__name__}")
 
     @abstractmethod
     def apply(self, frame: pl.DataFrame, collector: Collector) -> None:
@@ -44,7 +45,7 @@ class TextRule(ABC):
     ``restless``: whether others' changes can give it something new to mend, time and again.
     """
 
-    class Config(config.Config):
+    class Config(Parameters):
         """No parameters."""
 
     tables: ClassVar[tuple[TableKind, ...]] = ("items", "texts")
@@ -53,7 +54,7 @@ class TextRule(ABC):
     kind: ClassVar[str]
 
     def __init__(self, **params: Any) -> None:
-        self.config = config.parse(self.Config, params, where=f"The rule {type(self).__name__}")
+        self.config = parse(self.Config, params, where=f"The rule {type(self).__name__}")
 
     @abstractmethod
     def mend(self, text: str) -> str:

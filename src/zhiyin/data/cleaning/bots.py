@@ -7,7 +7,7 @@ from typing import ClassVar
 import polars as pl
 from pydantic import Field
 
-from zhiyin import config
+from zhiyin.config import Config as Parameters
 from zhiyin.data.cleaning.base import Rule, TableKind
 from zhiyin.data.columns import Columns
 from zhiyin.data.reading.collecting import Collector
@@ -24,7 +24,7 @@ class Bots(Rule):
     (coefficient of variation), over at least ``gaps`` of them.
     """
 
-    class Config(config.Config):
+    class Config(Parameters):
         """Bounds: different times in one day; variation of the gaps, and how many of these it takes."""
 
         moments_a_day: int = Field(default=2_000, ge=1)
@@ -32,7 +32,7 @@ class Bots(Rule):
         gaps: int = Field(default=50, ge=2)
 
     tables: ClassVar[tuple[TableKind, ...]] = ("events", "texts")
-    config: Config
+    config: Config  # type: ignore[assignment]
 
     def apply(self, frame: pl.DataFrame, collector: Collector) -> None:
         if Columns.TIMESTAMP not in frame.columns:
@@ -48,8 +48,7 @@ class Bots(Rule):
         )  # fmt: skip
         busy = daily.filter(pl.col("len") > self.config.moments_a_day)[Columns.USER_ID]
         even = gaps.filter(
-            (pl.col("gap") >= self.config.gaps)
-            & (pl.col("spread") < self.config.regularity * pl.col("mean"))
+            (pl.col("gap") >= self.config.gaps) & (pl.col("spread") < self.config.regularity * pl.col("mean"))
         )[Columns.USER_ID]
         for who, kind in ((busy, "too busy for a person"), (even, "too regular for a person")):
             collector.reject(

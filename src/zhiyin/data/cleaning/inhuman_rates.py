@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
-from zhiyin import config
+from zhiyin.config import Config as Parameters
 from zhiyin.data.cleaning.base import Rule, TableKind
 from zhiyin.data.columns import Columns
 from zhiyin.data.reading.collecting import Collector
@@ -23,14 +23,14 @@ class InhumanRates(Rule):
     Moments and not events are counted: a basket of a hundred lines has one.
     """
 
-    class Config(config.Config):
+    class Config(Parameters):
         """More than ``moments`` different times within ``seconds`` are inhuman."""
 
         moments: int = Field(default=20, ge=1)
         seconds: float = Field(default=10.0, gt=0)
 
     tables: ClassVar[tuple[TableKind, ...]] = ("events", "texts")
-    config: Config
+    config: Config  # type: ignore[assignment]
 
     def apply(self, frame: pl.DataFrame, collector: Collector) -> None:
         if Columns.TIMESTAMP not in frame.columns:
@@ -45,7 +45,7 @@ class InhumanRates(Rule):
 
 
 def dense(frame: pl.DataFrame, moments: int, seconds: float) -> BoolArray:
-    """Which rows lie in a window of ``seconds`` with more than ``moments`` times of their user, bool [rows]."""
+    """Which rows lie in a window of ``seconds`` with more than ``moments`` times of their user."""
     users, stamps = Columns.USER_ID, Columns.TIMESTAMP
     times = frame.select(users, stamps).unique().drop_nulls().sort(users, stamps)
     if times.height <= moments:

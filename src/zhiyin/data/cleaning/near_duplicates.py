@@ -9,7 +9,7 @@ import polars as pl
 from datasketch import MinHash, MinHashLSH
 from pydantic import Field
 
-from zhiyin import config
+from zhiyin.config import Config as Parameters
 from zhiyin.data.cleaning.base import Rule, TableKind
 from zhiyin.data.columns import Columns
 from zhiyin.data.reading.collecting import Collector
@@ -29,14 +29,14 @@ class NearDuplicateTexts(Rule):
     documents", doi:10.1109/SEQUEN.1997.666900.
     """
 
-    class Config(config.Config):
+    class Config(Parameters):
         """``similarity``: smallest estimated Jaccard similarity of copies; ``words``: fewest of a text."""
 
         similarity: float = Field(default=0.8, gt=0, le=1)
         words: int = Field(default=4, ge=1)
 
     tables: ClassVar[tuple[TableKind, ...]] = ("texts", "items")
-    config: Config
+    config: Config  # type: ignore[assignment]
 
     def apply(self, frame: pl.DataFrame, collector: Collector) -> None:
         column = Columns.TITLE if Columns.TITLE in frame.columns else Columns.TEXT

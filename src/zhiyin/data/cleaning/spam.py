@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
-from zhiyin import config
+from zhiyin.config import Config as Parameters
 from zhiyin.data.cleaning.base import Rule, TableKind
 from zhiyin.data.columns import Columns
 from zhiyin.data.reading.collecting import Collector
@@ -17,11 +17,13 @@ from zhiyin.data.reading.collecting import Collector
 __all__ = ["SpamTexts", "spam_signs"]
 
 _SIGNS: Final = {
-    "an address of a page": re.compile(r"(?:https?://|www\.)\S+|\b[\w-]{1,63}\.(?:com|net|cn|top|xyz|ru|info)\b", re.I),
+    "an address of a page": re.compile(
+        r"(?:https?://|www\.)\S+|\b[\w-]{1,63}\.(?:com|net|cn|top|xyz|ru|info)\b", re.I
+    ),
     "an e-mail address": re.compile(r"\b[\w.+-]{1,64}@[\w-]{1,63}\.\w{2,20}\b"),
     "a telephone number": re.compile(r"(?<![\d.])(?:\+?\d[\s-]?){10,13}(?![\d.])"),
     "an account to write to": re.compile(
-        r"(?:微信|威信|薇信|加v|加V|[Vv][Xx]|QQ群?|扣扣|公众号|wechat|whats\s?app|telegram|t\.me/|line id)\s*[:：]?\s*[\w-]*",
+        r"(?:微信|威信|薇信|加v|vx|QQ群?|扣扣|公众号|wechat|whats\s?app|telegram|t\.me/|line id)",
         re.I,
     ),
     "a call to act": re.compile(
@@ -41,13 +43,13 @@ class SpamTexts(Rule):
     letters. One alone is no proof.
     """
 
-    class Config(config.Config):
+    class Config(Parameters):
         """``signs``: how many different signs make a text advertising."""
 
         signs: int = Field(default=2, ge=1)
 
     tables: ClassVar[tuple[TableKind, ...]] = ("texts", "items")
-    config: Config
+    config: Config  # type: ignore[assignment]
 
     def apply(self, frame: pl.DataFrame, collector: Collector) -> None:
         column = Columns.TITLE if Columns.TITLE in frame.columns else Columns.TEXT

@@ -8,7 +8,7 @@ from typing import ClassVar
 import polars as pl
 from pydantic import Field
 
-from zhiyin import config
+from zhiyin.config import Config as Parameters
 from zhiyin.data.cleaning.base import Rule, TableKind
 from zhiyin.data.columns import Columns
 from zhiyin.data.reading.collecting import Collector
@@ -21,14 +21,14 @@ DAY = 86_400.0
 class TimeRange(Rule):
     """Rows from before the system existed, or from the future."""
 
-    class Config(config.Config):
+    class Config(Parameters):
         """``earliest``, ``latest``: seconds since 1970, both included; None: tomorrow by the clock."""
 
         earliest: float = 788_918_400.0  # 1995-01-01
         latest: float | None = Field(default=None)
 
     tables: ClassVar[tuple[TableKind, ...]] = ("events", "texts")
-    config: Config
+    config: Config  # type: ignore[assignment]
 
     def apply(self, frame: pl.DataFrame, collector: Collector) -> None:
         if Columns.TIMESTAMP not in frame.columns:

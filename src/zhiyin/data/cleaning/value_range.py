@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import polars as pl
 
-from zhiyin import config
+from zhiyin.config import Config as Parameters
 from zhiyin.data.cleaning.base import Rule, TableKind
 from zhiyin.data.columns import Columns
 from zhiyin.data.reading.collecting import Collector
@@ -17,7 +17,7 @@ __all__ = ["ValueRange"]
 class ValueRange(Rule):
     """Events whose value or quantity is beyond the bounds that you state."""
 
-    class Config(config.Config):
+    class Config(Parameters):
         """Smallest and largest ``value`` and ``quantity``, included; None: no bound."""
 
         value_from: float | None = None
@@ -26,7 +26,7 @@ class ValueRange(Rule):
         quantity_to: float | None = None
 
     tables: ClassVar[tuple[TableKind, ...]] = ("events",)
-    config: Config
+    config: Config  # type: ignore[assignment]
 
     def apply(self, frame: pl.DataFrame, collector: Collector) -> None:
         bounds = {
@@ -39,10 +39,11 @@ class ValueRange(Rule):
             numbers = frame[name].cast(pl.Float64)
             wrong = numbers < (-float("inf") if low is None else low)
             wrong |= numbers > (float("inf") if high is None else high)
+            ends = ["any" if bound is None else f"{bound:g}" for bound in (low, high)]
             collector.reject(
                 wrong,
                 name,
                 kind=f"{name} is out of range",
-                expected=f"{'any' if low is None else f'{low:g}'} to {'any' if high is None else f'{high:g}'}",
+                expected=" to ".join(ends),
                 remedy="Fill in the true number, or change the bounds of the rule value-range.",
             )

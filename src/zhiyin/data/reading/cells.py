@@ -12,7 +12,8 @@ from zhiyin.types import BoolArray
 
 __all__ = ["ids", "numbers", "reject_repeated", "texts"]
 
-_MONEY: Final = r"^(?:[£$€¥￥]|US\$|EUR|USD|GBP|CNY|RMB)?\s*(-?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?)\s*(?:[£$€¥￥元]|EUR|USD|GBP|CNY|RMB)?$"
+_SIGN: Final = r"(?:[£$€¥￥元]|US\$|EUR|USD|GBP|CNY|RMB)?"
+_MONEY: Final = rf"^{_SIGN}\s*(-?(?:\d{{1,3}}(?:,\d{{3}})+|\d+)(?:\.\d+)?)\s*{_SIGN}$"
 MISSING_WORDS: Final = ("nan", "NaN", "null", "NULL", "None", "NA", "N/A")
 
 

@@ -93,8 +93,7 @@ def blocks(source: Source, *, size: int = BLOCK) -> Iterator[bytes]:
 
 def _pieces(source: Source, size: int) -> Iterator[bytes]:
     try:
-        with source.path.open("rb") as plain:
-            file = gzip.open(plain) if source.compressed else plain
+        with gzip.open(source.path) if source.compressed else source.path.open("rb") as file:
             while data := file.read(size):
                 yield data
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:

@@ -101,7 +101,9 @@ def _batches(query: Query) -> Iterator[tuple[list[str], Sequence[Sequence[Any]]]
                 yield names, []
     except SQLAlchemyError as error:
         received = str(getattr(error, "orig", None) or error).strip().split("\n")[0][:300]
-        raise _refused(query, "the database refuses", received, "Try it in a client of the database.") from error
+        raise _refused(
+            query, "the database refuses", received, "Try it in a client of the database."
+        ) from error
     finally:
         engine.dispose()
 

@@ -18,7 +18,7 @@ from zhiyin.data.reading.parquet import read_parquet
 from zhiyin.data.reading.problems import ProblemReport, RejectedRowsError
 from zhiyin.data.reading.sources import BLOCK, blocks, locate
 from zhiyin.data.reading.sql import Query, read_query
-from zhiyin.data.reading.times import times
+from zhiyin.data.reading.times import DATES, DateOrder, times
 from zhiyin.errors import DataError, InputError
 
 __all__ = ["Place", "TableReader", "read_events", "read_items", "read_texts", "read_users"]
@@ -38,7 +38,7 @@ class TableReader:
     place : path or Query
     layout : Layout
         Which columns there may be.
-    columns, delimiter, max_rejected
+    columns, delimiter, dates, max_rejected
         As in ``read_events``.
     block : int
         Bytes of text read at a time.
@@ -51,15 +51,20 @@ class TableReader:
         *,
         columns: Mapping[str, str] | None = None,
         delimiter: str = ",",
+        dates: DateOrder = "ymd",
         max_rejected: float = 0.1,
         block: int = BLOCK,
     ) -> None:
         if len(delimiter) != 1 or not delimiter.isascii() or delimiter in '"\r\n\0':
-            raise InputError("delimiter is unusable", expected="one ASCII character", received=repr(delimiter))
+            raise InputError(
+                "delimiter is unusable", expected="one ASCII character", received=repr(delimiter)
+            )
         if not 0.0 <= max_rejected <= 1.0:
             raise InputError("max_rejected is out of range", expected="0 to 1", received=str(max_rejected))
         self._source = place if isinstance(place, Query) else locate(place)
-        self._layout, self._columns, self._delimiter = layout, columns, delimiter
+        if dates not in DATES:
+            raise InputError("dates is unknown", expected=", ".join(DATES), received=repr(dates))
+        self._layout, self._columns, self._delimiter, self._dates = layout, columns, delimiter, dates
         self._max_rejected, self._block = max_rejected, block
         self._collector = Collector(self.name)
 
@@ -117,12 +122,10 @@ class TableReader:
             [self._column(cells, theirs, name, found).alias(name) for name, theirs in found.items()]
         )
 
-    def _column(
-        self, cells: pl.DataFrame, theirs: str, name: str, found: Mapping[str, str]
-    ) -> pl.Series:
+    def _column(self, cells: pl.DataFrame, theirs: str, name: str, found: Mapping[str, str]) -> pl.Series:
         layout, collector, column = self._layout, self._collector, cells[theirs]
         if name in layout.times:
-            return times(column, collector, required=layout.strict)
+            return times(column, collector, required=layout.strict, dates=self._dates)
         if name in layout.numbers:
             return numbers(column, collector, strict=layout.strict)
         if name in layout.ids:
@@ -136,6 +139,7 @@ def read_events(
     *,
     columns: Mapping[str, str] | None = None,
     delimiter: str = ",",
+    dates: DateOrder = "ymd",
     max_rejected: float = 0.1,
 ) -> tuple[pl.DataFrame, ProblemReport]:
     r"""Read who did what when.
@@ -150,6 +154,8 @@ def read_events(
         over, so that one mapping serves several files.
     delimiter : str
         Of a CSV file, one ASCII character; a TSV file is always split at tabs.
+    dates : {"ymd", "dmy", "mdy"}
+        Order of day and month where the year is last; "ymd": such a date is refused.
     max_rejected : float
         Largest share of rejected rows, 0 to 1; 1.0 accepts a file in which every row is bad.
 
@@ -182,7 +188,7 @@ def read_events(
     ([('0012', '1e5', 1291191960.0)], 0)
     >>> folder.cleanup()
     """
-    return _read(path, EVENTS, columns, delimiter, max_rejected)
+    return _read(path, EVENTS, columns, delimiter, dates, max_rejected)
 
 
 def read_items(
@@ -190,6 +196,7 @@ def read_items(
     *,
     columns: Mapping[str, str] | None = None,
     delimiter: str = ",",
+    dates: DateOrder = "ymd",
     max_rejected: float = 0.1,
 ) -> tuple[pl.DataFrame, ProblemReport]:
     """Read what there is; parameters and errors as in ``read_events``.
@@ -203,7 +210,7 @@ def read_items(
     report : ProblemReport
         What was rejected or changed, by line.
     """
-    return _read(path, ITEMS, columns, delimiter, max_rejected)
+    return _read(path, ITEMS, columns, delimiter, dates, max_rejected)
 
 
 def read_users(
@@ -211,6 +218,7 @@ def read_users(
     *,
     columns: Mapping[str, str] | None = None,
     delimiter: str = ",",
+    dates: DateOrder = "ymd",
     max_rejected: float = 0.1,
 ) -> tuple[pl.DataFrame, ProblemReport]:
     """Read who there is; parameters and errors as in ``read_events``.
@@ -222,7 +230,7 @@ def read_users(
     report : ProblemReport
         What was rejected or changed, by line.
     """
-    return _read(path, USERS, columns, delimiter, max_rejected)
+    return _read(path, USERS, columns, delimiter, dates, max_rejected)
 
 
 def read_texts(
@@ -230,6 +238,7 @@ def read_texts(
     *,
     columns: Mapping[str, str] | None = None,
     delimiter: str = ",",
+    dates: DateOrder = "ymd",
     max_rejected: float = 0.1,
 ) -> tuple[pl.DataFrame, ProblemReport]:
     """Read what users wrote: searches, comments; parameters and errors as in ``read_events``.
@@ -242,7 +251,7 @@ def read_texts(
     report : ProblemReport
         What was rejected or changed, by line.
     """
-    return _read(path, TEXTS, columns, delimiter, max_rejected)
+    return _read(path, TEXTS, columns, delimiter, dates, max_rejected)
 
 
 def _read(
@@ -250,9 +259,12 @@ def _read(
     layout: Layout,
     columns: Mapping[str, str] | None,
     delimiter: str,
+    dates: DateOrder,
     max_rejected: float,
 ) -> tuple[pl.DataFrame, ProblemReport]:
-    reader = TableReader(place, layout, columns=columns, delimiter=delimiter, max_rejected=max_rejected)
+    reader = TableReader(
+        place, layout, columns=columns, delimiter=delimiter, dates=dates, max_rejected=max_rejected
+    )
     frames = list(reader)
     report = reader.report()
     return pl.concat(frames, how="diagonal").drop(Columns.LINE), report

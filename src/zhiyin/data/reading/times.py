@@ -33,9 +33,7 @@ _CLOCK: Final = (
 )
 
 
-def times(
-    cells: pl.Series, collector: Collector, *, required: bool, dates: DateOrder = "ymd"
-) -> pl.Series:
+def times(cells: pl.Series, collector: Collector, *, required: bool, dates: DateOrder = "ymd") -> pl.Series:
     """Seconds, Float64; rows that have no usable time are rejected in ``collector``.
 
     Parameters
@@ -139,9 +137,7 @@ def _by(text: pl.Series, date: str) -> tuple[pl.Series, bool]:
     hour = number["hour"] % 12 + (half == "pm").cast(pl.Float64) * 12
     number["hour"] = number["hour"].zip_with(half.is_null(), hour)
     whole = parts.select(
-        pl.concat_str(
-            pl.col("year"), pl.col("month").str.zfill(2), pl.col("day").str.zfill(2), separator="-"
-        )
+        pl.concat_str(pl.col("year"), pl.col("month").str.zfill(2), pl.col("day").str.zfill(2), separator="-")
     ).to_series()
     days = whole.str.to_date("%Y-%m-%d", strict=False).cast(pl.Int32).cast(pl.Float64)
     offset = number["zhour"] * 3600 + number["zminute"] * 60

@@ -70,9 +70,7 @@ def _table(path: Path) -> pa.Table:
 def _ids(path: Path, column: pa.ChunkedArray) -> list[str]:
     if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
             or pa.types.is_integer(column.type)):  # fmt: skip
-        raise _unusable(
-            path, "ids are neither text nor integers", str(column.type), "Write them as text."
-        )
+        raise _unusable(path, "ids are neither text nor integers", str(column.type), "Write them as text.")
     ids = pl.Series(column.to_pylist()).cast(pl.String)
     if ids.null_count():
         raise _unusable(path, f"row {ids.is_null().arg_max()} has no id", "null", "Remove the row.")
@@ -86,7 +84,9 @@ def _numbers(path: Path, table: pa.Table) -> ScoreArray:
         column = table.column(0)
         lengths = pc.list_value_length(column).to_numpy(zero_copy_only=False)
         if len(lengths) == 0 or np.isnan(lengths.astype(float)).any() or len(set(lengths)) != 1:
-            raise _unusable(path, "vectors differ in length", f"{sorted(set(lengths))[:5]}", "Make them equal.")
+            raise _unusable(
+                path, "vectors differ in length", f"{sorted(set(lengths))[:5]}", "Make them equal."
+            )
         flat = pc.list_flatten(column)
         return np.asarray(flat.to_numpy(), dtype=np.float32).reshape(len(column), int(lengths[0]))
     odd = [
@@ -104,5 +104,8 @@ def _numbers(path: Path, table: pa.Table) -> ScoreArray:
 
 def _unusable(path: Path, what: str, received: str, hint: str) -> DataError:
     return DataError(
-        f"{path.name}: {what}", expected="item_id and a vector of numbers for each", received=received, hint=hint
+        f"{path.name}: {what}",
+        expected="item_id and a vector of numbers for each",
+        received=received,
+        hint=hint,
     )
