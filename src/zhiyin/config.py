@@ -164,7 +164,8 @@ class Settings(Layered):
 class Recipe(Layered):
     """A recommender's configuration.
 
-    ``candidates`` is how many items leave retrieval; ``language`` is that of the prompts;
+    ``candidates`` is how many items leave retrieval; ``language`` is that of the prompts, ``scenario``
+    says what the items are (retail, news, music, video, courses, finance, speakers);
     ``refit`` fits the retrievers again on train and validation after the choices are made;
     ``event_weights`` turns an event's type into its strength (1 where it is not named); ``cleaning``
     switches rules of cleaning on and off, or gives their parameters.
@@ -175,6 +176,7 @@ class Recipe(Layered):
     seed: int = Field(default=7, ge=0, lt=2**31)
     candidates: int = Field(default=200, ge=1)
     language: str = Field(default="en", pattern="^(en|zh)$")
+    scenario: str = "retail"
     encoder: str = "minilm-l6"
     refit: bool = True
     event_weights: dict[str, float] = Field(default_factory=dict)

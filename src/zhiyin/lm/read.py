@@ -18,6 +18,7 @@ from typing import Any
 
 from zhiyin.errors import ModelError
 from zhiyin.extras import require
+from zhiyin.safety import forbid_tokens
 
 __all__ = ["check_folder", "prepare_process", "quiet_transformers", "read_model"]
 
@@ -126,10 +127,16 @@ def read_model(place: str | Path, *, auto: str = "AutoModelForCausalLM", **optio
             )
     except Exception as error:  # transformers raises many kinds for one cause: it cannot be read
         raise _unreadable(place, f"{type(error).__name__}: {str(error).splitlines()[0][:300]}") from error
+    forbid_tokens(special_tokens(tokenizer))
     missing = sorted(info["missing_keys"])
     if missing:
         raise _unreadable(place, f"no weights for {missing[0]} and {len(missing) - 1} others")
     return model.eval(), tokenizer
+
+
+def special_tokens(tokenizer: Any) -> list[str]:
+    """The tokens that a tokenizer treats as commands, as text."""
+    return [token.content for token in tokenizer.added_tokens_decoder.values() if token.special]
 
 
 def _unreadable(place: str | Path, received: str) -> ModelError:

@@ -114,7 +114,7 @@ def _ranker(
     if not stage.active:
         return None
     kind = resolve("ranker", stage.method)
-    own = _known(kind, {"language": recipe.language, "seed": recipe.seed})
+    own = _known(kind, {"language": recipe.language, "scenario": recipe.scenario, "seed": recipe.seed})
     ranker: Ranker = kind(**{**own, **stage.params})
     if valid is None:
         log.warning("the rank stage is left out: it learns its weight from validation data")

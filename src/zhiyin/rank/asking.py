@@ -34,11 +34,11 @@ class Asking(Protocol):
 
 
 class YesNoAsking:
-    """Asks "will this customer buy it?" in one turn of a chat."""
+    """Asks "will this customer buy it?", or what the scenario says, in one turn of a chat."""
 
-    def __init__(self, model: LanguageModel, language: str) -> None:
-        self.model, self.language = model, language
-        self.version = f"{model.name}|yes-no-{version('will_buy', language)}"
+    def __init__(self, model: LanguageModel, language: str, scenario: str = "retail") -> None:
+        self.model, self.language, self.scenario = model, language, scenario
+        self.version = f"{model.name}|yes-no-{version('will_take', language, scenario=scenario)}"
 
     def scores(self, history: Sequence[str], titles: Sequence[str], wish: str | None) -> FloatArray:
         """Logit of yes minus logit of no, float64 [n]."""
@@ -46,10 +46,11 @@ class YesNoAsking:
         if wish:
             shared["wish"] = wish
         prefix, suffixes = split(
-            "will_buy",
+            "will_take",
             self.language,
             shared=shared,
             each=[{"title": _readable(title)} for title in titles],
+            scenario=self.scenario,
             wrap=lambda text: self.model.chat_prompt([{"role": "user", "content": text}]),
         )
         logits = self.model.answer_logits(prefix, suffixes, ANSWERS[self.language])
@@ -60,9 +61,10 @@ class YesNoAsking:
 class LikelihoodAsking:
     """Reads the history as a list of products and asks how likely each title is to come next."""
 
-    def __init__(self, model: LanguageModel, language: str) -> None:
-        self.model, self.language = model, language
-        prompts = f"{version('next_item', language)}-{version('any_item', language)}"
+    def __init__(self, model: LanguageModel, language: str, scenario: str = "retail") -> None:
+        self.model, self.language, self.scenario = model, language, scenario
+        names = ("next_item", "any_item")
+        prompts = "-".join(version(name, language, scenario=scenario) for name in names)
         self.version = f"{model.name}|likelihood-{prompts}"
 
     def scores(self, history: Sequence[str], titles: Sequence[str], wish: str | None) -> FloatArray:
@@ -71,7 +73,7 @@ class LikelihoodAsking:
         if wish:
             fields["wish"] = wish
         # The blank before a title belongs to its first token.
-        prefix = render("next_item", self.language, **fields).rstrip(" ")
+        prefix = render("next_item", self.language, scenario=self.scenario, **fields).rstrip(" ")
         endings = [f" {_readable(title)}\n" for title in titles]
         return self.model.log_likelihood(prefix, endings) - self._alone(endings)
 
@@ -79,7 +81,7 @@ class LikelihoodAsking:
         keys = [f"{self.version}|{ending}" for ending in endings]
         missing = [place for place, key in enumerate(keys) if _ALONE.get(key) is None]
         if missing:
-            prefix = render("any_item", self.language).rstrip(" ")
+            prefix = render("any_item", self.language, scenario=self.scenario).rstrip(" ")
             found = self.model.log_likelihood(prefix, [endings[place] for place in missing])
             for place, value in zip(missing, found, strict=True):
                 _ALONE.put(keys[place], float(value))
@@ -90,9 +92,10 @@ class LikelihoodAsking:
 _ALONE: MemoryCache[float] = MemoryCache(200_000)
 
 
-def make_asking(way: str, model: LanguageModel, language: str) -> Asking:
+def make_asking(way: str, model: LanguageModel, language: str, scenario: str = "retail") -> Asking:
     """``yes-no`` or ``likelihood``."""
-    return YesNoAsking(model, language) if way == "yes-no" else LikelihoodAsking(model, language)
+    kind = YesNoAsking if way == "yes-no" else LikelihoodAsking
+    return kind(model, language, scenario)
 
 
 def _lines(history: Sequence[str], language: str) -> list[str]:

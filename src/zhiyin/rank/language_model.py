@@ -61,6 +61,7 @@ class LanguageModelRanker:
         examples: int = Field(default=60, ge=1)
         history: int = Field(default=12, ge=1)
         language: Literal["en", "zh"] = "en"
+        scenario: str = "retail"
         time_budget: float | None = Field(default=None, gt=0)
         seed: int = Field(default=7, ge=0)
 
@@ -191,7 +192,7 @@ class LanguageModelRanker:
         # Held here: a loaded model lives as long as somebody holds it.
         if self._model is None:
             self._model = load_language_model(self.config.model, dtype=self.config.dtype)
-        return make_asking(way, self._model, self.config.language)
+        return make_asking(way, self._model, self.config.language, self.config.scenario)
 
     def save(self, folder: Path) -> None:
         """Write config.json, learned.json and items.parquet into an existing folder."""

@@ -3,7 +3,8 @@
 A product title is written by strangers. It may hold control and invisible characters, text that
 runs backwards, or the tokens that separate the turns of a chat ("<|im_end|>", "[/INST]", "</s>").
 Instead of a list of such tokens, which every new model makes longer, the brackets that all of them
-need are replaced by look-alikes that no tokenizer treats as special.
+need are replaced by look-alikes that no tokenizer treats as special; special tokens of a loaded
+tokenizer that have no brackets are broken up.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import unicodedata
 from typing import Final
 
 from zhiyin.errors import InputError
+from zhiyin.safety.homoglyphs import unmask
+from zhiyin.safety.tokens import break_tokens
 
 __all__ = ["sanitise"]
 
@@ -42,7 +45,7 @@ def sanitise(text: str, *, max_chars: int = 200) -> str:
     r"""Make untrusted text safe to put on one line of a prompt.
 
     Unicode NFKC; control, bidirectional and other invisible characters removed; white space
-    collapsed; the brackets of chat-template tokens replaced by "‹ ›" and "( )", runs of "#" by one,
+    collapsed; Cyrillic and Greek letters that pose as Latin ones replaced; the brackets of chat-template tokens replaced by "‹ ›" and "( )", runs of "#" by one,
     and the colon of a role marker ("Assistant:", "用户：") by a dash; at most ``max_chars``
     characters, an ellipsis included. ``sanitise(sanitise(x)) == sanitise(x)``.
 
@@ -84,7 +87,7 @@ def sanitise(text: str, *, max_chars: int = 200) -> str:
     seen = _UNSEEN.sub("", re.sub(r"\s+", " ", text[:window]))
     clean = " ".join(unicodedata.normalize("NFKC", seen).split())
     clean = _HEADINGS.sub("#", clean.translate(_BRACKETS))
-    clean = _ROLES.sub(r"\1 -", clean)
+    clean = break_tokens(_ROLES.sub(r"\1 -", unmask(clean)))
     if len(clean) <= max_chars and len(text) <= window:
         return clean
     return (clean[: max_chars - len(ELLIPSIS)].rstrip() + ELLIPSIS) if clean else ""

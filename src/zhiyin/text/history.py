@@ -10,6 +10,7 @@ from typing import Final
 from zhiyin.errors import InputError
 from zhiyin.safety import sanitise
 from zhiyin.text.cards import price_text
+from zhiyin.text.lexicon import event_words, rating_words
 
 __all__ = ["history_lines"]
 
@@ -27,6 +28,9 @@ def history_lines(
     *,
     prices: Sequence[float | None] | None = None,
     days_ago: Sequence[float] | None = None,
+    events: Sequence[str | None] | None = None,
+    ratings: Sequence[float | None] | None = None,
+    scale: tuple[float, float] | None = None,
     max_items: int = 20,
     max_tokens: int | None = None,
     count_tokens: Callable[[str], int] | None = None,
@@ -34,7 +38,8 @@ def history_lines(
 ) -> list[str]:
     """Write the newest items of a history, one line each, oldest first.
 
-    An item that occurs several times is written once, at its last place, with its count. Lines are
+    An item that occurs several times is written once, at its last place, with its count, its last rating
+    and the types of all its events. Lines are
     taken from the newest backwards until ``max_items`` or the budget is reached; so the newest
     is never given up for an older one. Items without a visible title are passed over.
 
@@ -46,6 +51,12 @@ def history_lines(
         In the shop's currency; None or NaN: unknown.
     days_ago : sequence of float, length n, optional
         Age of each event in days, >= 0; where given, a line ends in "3 weeks ago".
+    events : sequence of str or None, length n, optional
+        Type of each event, put in words: "viewed", "bought".
+    ratings : sequence of float or None, length n, optional
+        Put in words by their place on ``scale``: "loved", "disliked".
+    scale : (float, float), optional
+        Lowest and highest rating; required with ``ratings``.
     max_items : int
         Most lines, >= 0.
     max_tokens : int or None
@@ -63,21 +74,27 @@ def history_lines(
     Raises
     ------
     InputError
-        When lengths differ, or a budget comes without ``count_tokens``.
+        When lengths differ, a budget comes without ``count_tokens``, or ratings without a scale.
 
     Examples
     --------
     >>> history_lines(["RED MUG", "TEA PLATE", "RED MUG"], prices=[2.5, 4.0, 2.5], days_ago=[30, 20, 1])
     ['TEA PLATE, 4.00 (2 weeks ago)', 'RED MUG, 2.50 (2 times, yesterday)']
+    >>> history_lines(["Alien", "Up", "Up"], ratings=[2, None, 5], scale=(1, 5), events=["rate", "view", "rate"])
+    ['Alien (rated, disliked)', 'Up (2 times, viewed, rated, loved)']
     """
-    for name, values in (("prices", prices), ("days_ago", days_ago)):
+    given = {"prices": prices, "days_ago": days_ago, "events": events, "ratings": ratings}
+    for name, values in given.items():
         if values is not None and len(values) != len(titles):
             raise InputError(
                 f"{name} and titles differ in length", expected=str(len(titles)), received=str(len(values))
             )
     if max_tokens is not None and count_tokens is None:
         raise InputError("max_tokens needs count_tokens", hint="Pass count_tokens=lm.count_tokens.")
+    if ratings is not None and scale is None:
+        raise InputError("ratings need a scale", hint="Pass scale=(1, 5).")
     counts = Counter(titles)
+    told = _told(titles, events, ratings, scale, language)
     last = {title: place for place, title in enumerate(titles)}
     lines: list[str] = []
     left = math.inf if max_tokens is None else float(max_tokens)
@@ -86,7 +103,7 @@ def history_lines(
             break
         price = None if prices is None else prices[place]
         age = None if days_ago is None else days_ago[place]
-        line = _line(title, price, counts[title], age, language)
+        line = _line(title, price, counts[title], told.get(title, ()), age, language)
         if not line:
             continue
         left -= 0 if count_tokens is None or max_tokens is None else count_tokens(f"- {line}\n")
@@ -96,13 +113,42 @@ def history_lines(
     return lines[::-1]
 
 
-def _line(title: str, price: float | None, count: int, age: float | None, language: str) -> str:
+def _told(
+    titles: Sequence[str],
+    events: Sequence[str | None] | None,
+    ratings: Sequence[float | None] | None,
+    scale: tuple[float, float] | None,
+    language: str,
+) -> dict[str, tuple[str, ...]]:
+    """What each title's events and its last rating are in words."""
+    kinds: dict[str, dict[str, None]] = {}
+    stars: dict[str, float] = {}
+    for place, title in enumerate(titles):
+        event = None if events is None else events[place]
+        rating = None if ratings is None else ratings[place]
+        if event:
+            kinds.setdefault(title, {})[event_words(event, language)] = None
+        if rating is not None and not math.isnan(rating):
+            stars[title] = rating
+    return {
+        title: (
+            *kinds.get(title, {}),
+            *([rating_words(stars[title], scale, language)] if scale is not None and title in stars else []),
+        )
+        for title in {**kinds, **stars}
+    }
+
+
+def _line(
+    title: str, price: float | None, count: int, told: Sequence[str], age: float | None, language: str
+) -> str:
     line = sanitise(title)
     if not line:
         return ""
     if price is not None and not math.isnan(price):
         line += f", {price_text(price)}"
     remarks = [_times(count, language)] if count > 1 else []
+    remarks += told
     remarks += [] if age is None else [_ago(age, language)]
     return f"{line} ({', '.join(remarks)})" if remarks else line
 

@@ -1,6 +1,7 @@
 """Prompts: files in English and Chinese, filled by name; knows no model and no dataset.
 
-A prompt is a file ``prompts/<language>/<name>.txt``, or several parts ``<name>.<part>.txt``. A field
+A prompt is a file ``prompts/<language>/<scenario>/<name>.txt``, or ``prompts/<language>/<name>.txt`` where
+it is the same for all, or several parts ``<name>.<part>.txt``. A field
 stands at the end of a line: ``Product: $title``, or alone on it, where each value becomes a line
 "- value". All values are sanitised, so that no value can end its line and pose as another part of
 the prompt. A line whose field is empty is left out. A file that ends in ``$continues`` ends exactly
@@ -20,11 +21,12 @@ from zhiyin.errors import InputError
 from zhiyin.safety import sanitise
 from zhiyin.types import Message
 
-__all__ = ["ANSWERS", "LANGUAGES", "Field", "messages", "render", "split", "version"]
+__all__ = ["ANSWERS", "LANGUAGES", "SCENARIOS", "Field", "messages", "render", "split", "version"]
 
 Field = str | Sequence[str]
 
 LANGUAGES: Final = ("en", "zh")
+SCENARIOS: Final = ("retail", "news", "music", "video", "courses", "finance", "speakers")
 # "不" and not "否", which small models split into two tokens.
 ANSWERS: Final[Mapping[str, tuple[str, str]]] = {"en": ("Yes", "No"), "zh": ("是", "不")}
 OPTIONAL: Final[Mapping[str, Field]] = {"wish": ""}
@@ -33,17 +35,19 @@ LINE: Final = 200
 BOUNDARY: Final = "zhiyin-text-ends-here"
 
 
-def render(name: str, language: str, **fields: Field) -> str:
+def render(name: str, language: str, *, scenario: str = "retail", **fields: Field) -> str:
     """Fill a prompt.
 
     Parameters
     ----------
     name : str
-        ``next_item`` (fields: history, wish), ``any_item``, ``will_buy`` (history, wish, title),
-        ``rephrase`` (facts), or one part of them, such as ``will_buy.prefix``. A prompt of several
+        ``next_item`` (fields: history, wish), ``any_item``, ``will_take`` (history, wish, title),
+        ``rephrase`` (facts), or one part of them, such as ``will_take.prefix``. A prompt of several
         parts gives them all, joined by a line end. ``next_item`` and ``any_item`` end in "- ":
         a title follows directly.
     language : {"en", "zh"}
+    scenario : str
+        What the items are and who takes them: one of ``SCENARIOS``.
     **fields : str or sequence of str
         A value for each field of the prompt; ``wish`` may be left out. Values are cut at 200
         characters each, ``facts`` at 1,200.
@@ -56,7 +60,7 @@ def render(name: str, language: str, **fields: Field) -> str:
     Raises
     ------
     InputError
-        When there is no such prompt or language, or a field is missing or unknown.
+        When there is no such prompt, language or scenario, or a field is missing or unknown.
 
     Examples
     --------
@@ -66,7 +70,7 @@ def render(name: str, language: str, **fields: Field) -> str:
     - TEA PLATE, 4.00
     - TEAPOT
     """
-    texts = _parts(name, language)
+    texts = _parts(name, language, scenario)
     known = {field for text in texts.values() for field in Template(text).get_identifiers()} - {"continues"}
     missing, unknown = known - set(fields) - set(OPTIONAL), set(fields) - known
     if missing or unknown:
@@ -80,7 +84,7 @@ def render(name: str, language: str, **fields: Field) -> str:
     return "\n".join(_fill(text, given) for text in texts.values())
 
 
-def messages(name: str, language: str, **fields: Field) -> list[Message]:
+def messages(name: str, language: str, *, scenario: str = "retail", **fields: Field) -> list[Message]:
     """Fill a prompt whose parts are the turns of a chat: ``<name>.system``, ``<name>.user``.
 
     Fields and errors as in ``render``; each field goes to the turns that have it.
@@ -90,9 +94,9 @@ def messages(name: str, language: str, **fields: Field) -> list[Message]:
     >>> [turn["role"] for turn in messages("rephrase", "en", facts=["Often buys mugs."])]
     ['system', 'user']
     """
-    render(name, language, **fields)  # all fields are checked together, then each turn takes its own
+    render(name, language, scenario=scenario, **fields)  # all fields are checked together, then each turn takes its own
     turns: list[Message] = []
-    for part, text in _parts(name, language).items():
+    for part, text in _parts(name, language, scenario).items():
         role = part.rpartition(".")[2]
         if role not in ("system", "user", "assistant"):
             raise InputError(
@@ -108,13 +112,14 @@ def split(
     *,
     shared: Mapping[str, Field],
     each: Sequence[Mapping[str, Field]],
+    scenario: str = "retail",
     wrap: Callable[[str], str] | None = None,
 ) -> tuple[str, list[str]]:
     """Fill a prompt of the parts ``prefix`` and ``suffix`` for many candidates at once.
 
     Parameters
     ----------
-    name, language : str
+    name, language, scenario : str
         As in ``render``.
     shared : Mapping
         Fields of the prefix, which all candidates share.
@@ -137,14 +142,14 @@ def split(
 
     Examples
     --------
-    >>> prefix, suffixes = split("will_buy", "en", shared={"history": ["RED MUG"]},
+    >>> prefix, suffixes = split("will_take", "en", shared={"history": ["RED MUG"]},
     ...     each=[{"title": "TEAPOT"}], wrap=lambda text: f"<user>{text}</user>")
     >>> print(suffixes[0])
     Product: TEAPOT
     Will this customer buy it? Answer Yes or No.</user>
     """
-    prefix = render(f"{name}.prefix", language, **shared) + "\n"
-    suffixes = [render(f"{name}.suffix", language, **fields) for fields in each]
+    prefix = render(f"{name}.prefix", language, scenario=scenario, **shared) + "\n"
+    suffixes = [render(f"{name}.suffix", language, scenario=scenario, **fields) for fields in each]
     if wrap is None:
         return prefix, suffixes
     before, found, after = wrap(prefix + BOUNDARY).rpartition(BOUNDARY)
@@ -153,34 +158,43 @@ def split(
     return before, [suffix + after for suffix in suffixes]
 
 
-@lru_cache(maxsize=64)
-def version(name: str, language: str) -> str:
+@lru_cache(maxsize=256)
+def version(name: str, language: str, *, scenario: str = "retail") -> str:
     """Identify the text of a prompt, for cache keys: 12 hex digits of the sha256 of its files.
 
     Examples
     --------
-    >>> len(version("will_buy", "en")), version("will_buy", "en") != version("will_buy", "zh")
+    >>> len(version("will_take", "en")), version("will_take", "en") != version("will_take", "zh")
     (12, True)
     """
     digest = hashlib.sha256()
-    for part, text in _parts(name, language).items():
+    for part, text in _parts(name, language, scenario).items():
         digest.update(f"{part}\0{text}\0".encode())
     return digest.hexdigest()[:12]
 
 
-@lru_cache(maxsize=64)
-def _parts(name: str, language: str) -> Mapping[str, str]:
+@lru_cache(maxsize=256)
+def _parts(name: str, language: str, scenario: str) -> Mapping[str, str]:
     """The files of a prompt by name, without their last line end; ``prefix`` and ``system`` first."""
     if language not in LANGUAGES:
         raise InputError(
             "No prompts in this language", expected=", ".join(LANGUAGES), received=repr(language)
         )
-    folder = resources.files("zhiyin.text") / "prompts" / language
-    files = sorted(file.name.removesuffix(".txt") for file in folder.iterdir() if file.name.endswith(".txt"))
-    found = [file for file in files if file == name or file.startswith(f"{name}.")]
+    if scenario not in SCENARIOS:
+        raise InputError(
+            "No prompts for this scenario", expected=", ".join(SCENARIOS), received=repr(scenario)
+        )
+    common = resources.files("zhiyin.text") / "prompts" / language
+    files = {
+        file.name.removesuffix(".txt"): file
+        for folder in (common, common / scenario)
+        for file in folder.iterdir()
+        if file.name.endswith(".txt")
+    }
+    found = [file for file in sorted(files) if file == name or file.startswith(f"{name}.")]
     if not found:
-        raise InputError("No prompt has this name", expected=", ".join(files), received=repr(name))
-    return {part: (folder / f"{part}.txt").read_text("utf-8").removesuffix("\n") for part in found}
+        raise InputError("No prompt has this name", expected=", ".join(sorted(files)), received=repr(name))
+    return {part: files[part].read_text("utf-8").removesuffix("\n") for part in found}
 
 
 def _hint(missing: set[str], unknown: set[str]) -> str:

@@ -1,14 +1,16 @@
-"""Text -> words for lexical methods, English and Chinese; knows no vocabulary and no stop words."""
+"""Text -> words for lexical methods, English and Chinese; knows no vocabulary."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from functools import cache
+from importlib import resources
 from typing import Final
 
 import rjieba
 
-__all__ = ["is_chinese", "words"]
+__all__ = ["content_words", "is_chinese", "stop_words", "words"]
 
 HAN: Final = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _PIECES: Final = re.compile(
@@ -55,6 +57,33 @@ def words(text: str) -> list[str]:
         else:
             found.append(piece.replace("’", "'").removesuffix("'s"))
     return found
+
+
+@cache
+def stop_words(language: str) -> frozenset[str]:
+    """Words that carry grammar and no subject, of a language; none where we have no list.
+
+    Examples
+    --------
+    >>> "the" in stop_words("en"), "的" in stop_words("zh"), len(stop_words("tlh"))
+    (True, True, 0)
+    """
+    path = resources.files("zhiyin.text") / "stopwords" / f"{language}.txt"
+    if not (language.isalpha() and path.is_file()):
+        return frozenset()
+    return frozenset(path.read_text("utf-8").split())
+
+
+def content_words(text: str) -> list[str]:
+    """The words of a text without English and Chinese stop words, in order, with repeats.
+
+    Examples
+    --------
+    >>> content_words("the red candle holder"), content_words("红色的蜡烛台")
+    (['red', 'candle', 'holder'], ['红色', '蜡烛台'])
+    """
+    stops = stop_words("en") | stop_words("zh")
+    return [one for one in words(text) if one not in stops]
 
 
 def is_chinese(text: str) -> bool:
