@@ -13,9 +13,7 @@ from zhiyin.text.prompts import SCENARIOS
 FOLDER = resources.files("zhiyin.text") / "prompts"
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 LANGUAGES = ["en", "zh"]
-FILES = sorted(
-    (str(file.relative_to(FOLDER).parent), file.name) for file in Path(str(FOLDER)).rglob("*.txt")
-)
+FILES = sorted((str(file.relative_to(FOLDER).parent), file.name) for file in Path(str(FOLDER)).rglob("*.txt"))
 FIELDS = {
     "next_item": {"history": ["RED MUG, 2.50", "TEA PLATE"]},
     "any_item": {},
@@ -47,7 +45,8 @@ def test_both_languages_have_the_same_prompts_with_the_same_fields():
 def test_every_prompt_reads_as_its_snapshot(language, scenario):
     """WRITE_SNAPSHOTS=1 writes them again; read what changed before you commit."""
     told = [
-        f"=== {name}{' with a wish' if wish else ''}\n{render(name, language, scenario=scenario, **FIELDS[name], **wish)}"
+        f"=== {name}{' with a wish' if wish else ''}\n"
+        + render(name, language, scenario=scenario, **FIELDS[name], **wish)
         for name in FIELDS
         for wish in ({}, {"wish": "comfortable shoes"})
         if not wish or name in ("next_item", "will_take")

@@ -44,10 +44,11 @@ _ROLES: Final = re.compile(
 def sanitise(text: str, *, max_chars: int = 200) -> str:
     r"""Make untrusted text safe to put on one line of a prompt.
 
-    Unicode NFKC; control, bidirectional and other invisible characters removed; white space
-    collapsed; Cyrillic and Greek letters that pose as Latin ones replaced; the brackets of chat-template tokens replaced by "‹ ›" and "( )", runs of "#" by one,
-    and the colon of a role marker ("Assistant:", "用户：") by a dash; at most ``max_chars``
-    characters, an ellipsis included. ``sanitise(sanitise(x)) == sanitise(x)``.
+    Unicode NFKC; control, bidirectional and other invisible characters removed; white space collapsed;
+    Cyrillic and Greek letters that pose as Latin ones replaced; the brackets of chat-template tokens
+    replaced by "‹ ›" and "( )", runs of "#" by one, and the colon of a role marker ("Assistant:",
+    "用户：") by a dash; at most ``max_chars`` characters, an ellipsis included.
+    ``sanitise(sanitise(x)) == sanitise(x)``.
 
     Parameters
     ----------

@@ -91,9 +91,7 @@ def item_card(
     return _within(parts, max_chars, max_tokens, count_tokens)
 
 
-def _within(
-    parts: list[str], max_chars: int, max_tokens: int, count_tokens: Callable[[str], int]
-) -> str:
+def _within(parts: list[str], max_chars: int, max_tokens: int, count_tokens: Callable[[str], int]) -> str:
     """The first parts that keep the budget; a first part that does not keeps as many words as do."""
     for kept in range(len(parts), 0, -1):
         card = sanitise("; ".join(parts[:kept]), max_chars=max_chars)
@@ -103,7 +101,9 @@ def _within(
     low, high = 0, len(spoken)
     while low < high:
         middle = (low + high + 1) // 2
-        low, high = (middle, high) if count_tokens(" ".join(spoken[:middle])) <= max_tokens else (low, middle - 1)
+        low, high = (
+            (middle, high) if count_tokens(" ".join(spoken[:middle])) <= max_tokens else (low, middle - 1)
+        )
     return " ".join(spoken[:low])
 
 

@@ -80,7 +80,8 @@ def history_lines(
     --------
     >>> history_lines(["RED MUG", "TEA PLATE", "RED MUG"], prices=[2.5, 4.0, 2.5], days_ago=[30, 20, 1])
     ['TEA PLATE, 4.00 (2 weeks ago)', 'RED MUG, 2.50 (2 times, yesterday)']
-    >>> history_lines(["Alien", "Up", "Up"], ratings=[2, None, 5], scale=(1, 5), events=["rate", "view", "rate"])
+    >>> kinds = ["rate", "view", "rate"]
+    >>> history_lines(["Alien", "Up", "Up"], events=kinds, ratings=[2, None, 5], scale=(1, 5))
     ['Alien (rated, disliked)', 'Up (2 times, viewed, rated, loved)']
     """
     given = {"prices": prices, "days_ago": days_ago, "events": events, "ratings": ratings}

@@ -35,7 +35,8 @@ def detect_language(text: str) -> str:
 
     Examples
     --------
-    >>> [detect_language(text) for text in ("A RED MUG FOR TEA", "复古红色蜡烛台", "かわいいカップ", "85123A")]
+    >>> texts = ("A RED MUG FOR TEA", "复古红色蜡烛台", "かわいいカップ", "85123")
+    >>> [detect_language(text) for text in texts]
     ['en', 'zh', 'ja', 'und']
     """
     text = text[:LONGEST]

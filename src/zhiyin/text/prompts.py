@@ -94,7 +94,9 @@ def messages(name: str, language: str, *, scenario: str = "retail", **fields: Fi
     >>> [turn["role"] for turn in messages("rephrase", "en", facts=["Often buys mugs."])]
     ['system', 'user']
     """
-    render(name, language, scenario=scenario, **fields)  # all fields are checked together, then each turn takes its own
+    render(
+        name, language, scenario=scenario, **fields
+    )  # all fields are checked together, then each turn takes its own
     turns: list[Message] = []
     for part, text in _parts(name, language, scenario).items():
         role = part.rpartition(".")[2]

@@ -10,7 +10,7 @@ from typing import Final
 
 import rjieba
 
-__all__ = ["content_words", "is_chinese", "stop_words", "words"]
+__all__ = ["content_words", "is_chinese", "stop_words", "word_spans", "words"]
 
 HAN: Final = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _PIECES: Final = re.compile(
@@ -56,6 +56,26 @@ def words(text: str) -> list[str]:
             found.extend(rjieba.cut(piece))
         else:
             found.append(piece.replace("’", "'").removesuffix("'s"))
+    return found
+
+
+def word_spans(text: str) -> list[tuple[int, int, str]]:
+    """Where the words of a text stand: (start, end, word as ``words`` gives it), in order.
+
+    Examples
+    --------
+    >>> word_spans("A RED mug")
+    [(0, 1, 'a'), (2, 5, 'red'), (6, 9, 'mug')]
+    """
+    found: list[tuple[int, int, str]] = []
+    for match in _PIECES.finditer(text):
+        start = match.start()
+        pieces = rjieba.cut(match.group()) if match.lastgroup == "han" else [match.group()]
+        for piece in pieces:
+            spelled = words(piece)
+            if spelled:
+                found.append((start, start + len(piece), "".join(spelled)))
+            start += len(piece)
     return found
 
 
