@@ -11,6 +11,7 @@ import typer
 from threadpoolctl import threadpool_limits
 
 from zhiyin import __version__
+from zhiyin.cli.assess import assess
 from zhiyin.cli.demo import demo
 from zhiyin.cli.describe import describe
 from zhiyin.cli.doctor import doctor
@@ -36,7 +37,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (demo, fit, recommend, describe, evaluate, serve, refit, rollback, doctor):
+for command in (demo, assess, fit, recommend, describe, evaluate, serve, refit, rollback, doctor):
     app.command()(command)
 
 

@@ -25,8 +25,9 @@ __all__ = [
     "MaxRejectedOption",
     "UsersOption",
     "YesOption",
-    "guessed",
+    "describe_data",
     "read_dataset",
+    "read_described",
 ]
 
 EventsArgument = Annotated[
@@ -64,15 +65,61 @@ def read_dataset(
     yes: bool = False,
 ) -> Dataset:
     """Read what is named and report what was odd; rejected rows and changed cells go to ``rejected``."""
-    weights = None if recipe is None else recipe.event_weights
-    cleaning = {} if recipe is None else recipe.cleaning
+    description, folder = describe_data(
+        events, items, users, columns, delimiter, max_rejected=max_rejected, guess=infer, yes=yes
+    )
+    return read_described(description, folder, recipe=recipe, rejected=rejected, bundled=events)
+
+
+def describe_data(
+    events: str,
+    items: Path | None,
+    users: Path | None,
+    columns: Sequence[str] | None,
+    delimiter: str,
+    *,
+    max_rejected: float = 0.1,
+    guess: bool = False,
+    yes: bool = False,
+) -> tuple[DataDescription | None, Path]:
+    """What the arguments say of the data, and what its paths are relative to; None: it is bundled."""
     if events in BUNDLED and not Path(events).exists():
-        dataset = load_bundled(events)
+        return None, Path()
+    if events.lower().endswith(".toml"):
+        if items is not None or users is not None or columns or guess:
+            raise ConfigError(
+                f"{events} describes the data alone",
+                expected="no other files, no --column and no --infer beside it",
+                received="items, users, columns or --infer",
+                hint="Write them into the description.",
+            )
+        return DataDescription.read(events), Path(events).parent
+    made = DataDescription(
+        events=events,
+        items=None if items is None else str(items),
+        users=None if users is None else str(users),
+        columns=_mapping(columns) or {},
+        delimiter=delimiter,
+        max_rejected=max_rejected,
+    )
+    return (guessed(made, yes=yes) if guess else made), Path()
+
+
+def read_described(
+    description: DataDescription | None,
+    folder: Path,
+    *,
+    recipe: Recipe | None = None,
+    rejected: Path | None = None,
+    bundled: str = "online-retail",
+) -> Dataset:
+    """Read what is described; the recipe's weights and rules count where the description has none."""
+    if description is None:
+        dataset = load_bundled(bundled)
     else:
-        description, folder = _description(events, items, users, columns, delimiter, max_rejected)
-        if infer:
-            description = guessed(description, yes=yes)
-        description = description.model_copy(update={"cleaning": {**cleaning, **description.cleaning}})
+        weights = None if recipe is None else recipe.event_weights
+        rules = {} if recipe is None else recipe.cleaning
+        description = description.model_copy(update={"cleaning": {**rules, **description.cleaning}})
         try:
             dataset = description.dataset(folder, event_weights=weights)
         except RejectedRowsError as error:
@@ -81,35 +128,6 @@ def read_dataset(
     show_problems(dataset)
     _keep_rejected(dataset.report, rejected)
     return dataset
-
-
-def _description(
-    events: str,
-    items: Path | None,
-    users: Path | None,
-    columns: Sequence[str] | None,
-    delimiter: str,
-    max_rejected: float,
-) -> tuple[DataDescription, Path]:
-    """What the arguments say, and what its paths are relative to."""
-    if not events.lower().endswith(".toml"):
-        made = DataDescription(
-            events=events,
-            items=None if items is None else str(items),
-            users=None if users is None else str(users),
-            columns=_mapping(columns) or {},
-            delimiter=delimiter,
-            max_rejected=max_rejected,
-        )
-        return made, Path()
-    if items is not None or users is not None or columns:
-        raise ConfigError(
-            f"{events} describes the data alone",
-            expected="no other files and no --column beside it",
-            received="items, users or columns",
-            hint="Write them into the description.",
-        )
-    return DataDescription.read(events), Path(events).parent
 
 
 def guessed(description: DataDescription, *, yes: bool) -> DataDescription:
@@ -127,12 +145,13 @@ def guessed(description: DataDescription, *, yes: bool) -> DataDescription:
     }
     for schema in schemas.values():
         say(schema.summary())
-        if schema.missing:
+        missing = [name for name in schema.missing if name not in description.columns]
+        if missing:
             raise InputError(
-                f"{schema.file}: nothing looks like {', '.join(schema.missing)}",
-                expected=", ".join(schema.missing),
+                f"{schema.file}: nothing looks like {', '.join(missing)}",
+                expected=", ".join(missing),
                 received=", ".join(schema.unused) or "no other columns",
-                hint=f"Name it: --column {schema.missing[0]}=NAME.",
+                hint=f"Name it: --column {missing[0]}=NAME.",
             )
     if not (yes or (sys.stdin.isatty() and typer.confirm("Is that right?", err=True))):
         raise InputError(
@@ -147,7 +166,9 @@ def guessed(description: DataDescription, *, yes: bool) -> DataDescription:
     return description.model_copy(
         update={
             "columns": {**columns, **description.columns},
-            "delimiter": schemas["events"].delimiter,
+            "delimiter": schemas["events"].delimiter
+            if description.delimiter == ","
+            else description.delimiter,
             "dates": schemas["events"].dates or description.dates,
         }
     )

@@ -95,6 +95,19 @@ class DataDescription(Config):
             cleaning=self.cleaning,
         )
 
+    def moved(self, folder: str | Path) -> Self:
+        """The same description with its paths, relative to here, made relative to another folder."""
+        if self.sql is not None:
+            return self
+        names = ("events", "items", "users", "texts", "triples")
+        home = Path(folder).resolve()
+        paths = {
+            name: os.path.relpath(Path(given).resolve(), home)
+            for name in names
+            if (given := getattr(self, name)) is not None
+        }
+        return self.model_copy(update=paths)
+
     def write(self, path: str | Path) -> None:
         """Write what differs from the defaults as TOML."""
         lines = []

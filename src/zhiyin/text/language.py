@@ -49,8 +49,9 @@ def detect_language(text: str) -> str:
         if len(script.findall(text)) * 3 >= letters:
             return language
     found = _detector().detect(" ".join(text.casefold().split()), model="lite", k=1)
-    best = found[0] if found else {"lang": UNKNOWN, "score": 0.0}
-    return str(best["lang"]) if float(best["score"]) >= SURE else UNKNOWN
+    if not found or float(str(found[0]["score"])) < SURE:
+        return UNKNOWN
+    return str(found[0]["lang"])
 
 
 @lru_cache(maxsize=1)

@@ -166,7 +166,7 @@ def _mended(
         old = frame[column].gather(rows).to_list()
         for name, rule in rules.items():
             odd = np.zeros(frame.height, bool)
-            odd[rows[[name in mended[text][1] for text in old]]] = True
+            odd[rows[[name in mended[text][1] and _shows(text, mended[text][0]) for text in old]]] = True
             collector.note(odd, column, kind=rule.kind, expected="clean text", remedy="Nothing to do.")
         changes += [
             pl.DataFrame(
@@ -182,6 +182,11 @@ def _mended(
         new = pl.Series([mended[text][0] or None for text in old], dtype=pl.String)
         frame = frame.with_columns(frame[column].scatter(rows, new))
     return frame, pl.concat(changes)
+
+
+def _shows(before: str, after: str) -> bool:
+    """Whether more than white space has changed: only that is worth a note."""
+    return "".join(before.split()) != "".join(after.split())
 
 
 def _mend(text: str, rules: Mapping[str, TextRule]) -> tuple[str, set[str]]:
