@@ -202,8 +202,9 @@ def main() -> None:
     parser.add_argument("--markdown", action="store_true")
     options = parser.parse_args()
     data = {"Online Retail": zy.load_bundled("online-retail")}
-    films = data_folder() / "movielens-100k"
-    if films.is_dir():
+    folder = data_folder()
+    if folder is not None:
+        films = folder / "movielens-100k"
         data["MovieLens-100K"] = zy.Dataset.from_files(films / "events.csv.gz", films / "items.csv")
     found = {name: run(one, options.seed) for name, one in data.items()}
     if options.markdown:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -90,15 +91,15 @@ def _batches(query: Query) -> Iterator[tuple[list[str], Sequence[Sequence[Any]]]
         with engine.connect() as connection:
             _read_only(connection)
             connection.execution_options(stream_results=True)
-            result = connection.exec_driver_sql(_select(query, connection))
-            if not result.returns_rows:
-                raise _refused(query, "it returns no rows", query.sql, "Ask with a SELECT.")
-            names, empty = list(result.keys()), True
-            while rows := result.fetchmany(ROWS):
-                empty = False
-                yield names, [tuple(row) for row in rows]
-            if empty:
-                yield names, []
+            with contextlib.closing(connection.exec_driver_sql(_select(query, connection))) as result:
+                if not result.returns_rows:
+                    raise _refused(query, "it returns no rows", query.sql, "Ask with a SELECT.")
+                names, empty = list(result.keys()), True
+                while rows := result.fetchmany(ROWS):
+                    empty = False
+                    yield names, [tuple(row) for row in rows]
+                if empty:
+                    yield names, []
     except SQLAlchemyError as error:
         received = str(getattr(error, "orig", None) or error).strip().split("\n")[0][:300]
         raise _refused(
@@ -143,11 +144,14 @@ def _select(query: Query, connection: Connection) -> str:
 
 
 def _column(cells: Sequence[Any]) -> pa.Array:
-    """An array of one type; text where the cells are of several."""
+    """An array of one plain type; text where the cells are of several, or of an unusual one."""
     try:
-        return pa.array(cells)
+        column = pa.array(cells)
+        if not isinstance(column.type, pa.BaseExtensionType):
+            return column
     except (pa.ArrowException, TypeError, OverflowError):
-        return pa.array([None if cell is None else str(cell) for cell in cells], pa.string())
+        pass
+    return pa.array([None if cell is None else str(cell) for cell in cells], pa.string())
 
 
 def _refused(query: Query, what: str, received: str, hint: str) -> DataError:
