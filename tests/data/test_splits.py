@@ -12,11 +12,15 @@ from zhiyin.data import (
     held_out_task,
     leave_last_basket_out,
     leave_last_out,
+    load_bundled,
     split_by_time,
+    split_cold_items,
+    split_cold_users,
     split_users_by_time,
 )
 from zhiyin.errors import InputError
 from zhiyin.evaluate import ranking
+from zhiyin.testing import small_dataset
 
 SPLITTERS = [split_by_time, split_users_by_time, leave_last_out, leave_last_basket_out]
 
@@ -208,3 +212,49 @@ def test_a_session_called_like_a_moment_is_another_basket():
     dataset = made([(0, 1, 1), (0, 2, 2), (0, 3, 3)], session_id=["2.0", None, None])
     split = leave_last_basket_out(dataset)
     assert [part.n_events for part in (split.train, split.valid, split.test)] == [1, 1, 1]
+
+
+def test_cold_users_are_asked_with_what_training_never_saw():
+    data = small_dataset()
+    split = split_cold_users(data, valid=0.2, test=0.2, history=0.5, seed=3)
+    parts = (split.train, split.valid, split.test, split.fold_in)
+    assert sum(part.n_events for part in parts) == data.n_events
+    trained = set(split.train.active_users.tolist())
+    for part in ("valid", "test"):
+        task = split.task(part)
+        held = split.valid if part == "valid" else split.test
+        assert not trained & set(held.active_users.tolist())
+        assert (task.queries.histories.lengths > 0).mean() > 0.8
+        times = task.queries.times
+        assert (task.queries.histories.times <= times[task.queries.histories.rows]).all()
+    empty = split_cold_users(data, valid=0.2, test=0.2, history=0.0, seed=3).task("test")
+    assert (empty.queries.histories.lengths == 0).all()
+    again = split_cold_users(data, valid=0.2, test=0.2, history=0.5, seed=3)
+    assert again.test.events.equals(split.test.events)
+    with pytest.raises(InputError, match="history is out of range"):
+        split_cold_users(data, history=1.0)
+
+
+def test_cold_items_are_new_to_everybody():
+    data = load_bundled("online-retail")
+    split = split_cold_items(data, valid=0.3, test=0.3)
+    known = set(split.train.events["item"].unique()) | set(split.valid.events["item"].unique())
+    assert not known & set(split.test.events["item"].unique())
+    truth = split.task("test").relevant.items
+    assert len(truth) and (split.train.joined(split.valid).counts[truth] == 0).all()
+    frame = pl.DataFrame(
+        {"user_id": list("abab"), "item_id": list("xxxx"), "timestamp": [1.0, 2.0, 3.0, 4.0]}
+    )
+    with pytest.raises(InputError, match="no new items"):
+        split_cold_items(Dataset.from_frames(frame), valid=0.25, test=0.25)
+
+
+def test_the_core_has_no_rare_users_or_items():
+    block = [(user, item, 10 * user + item) for user in range(3) for item in range(3)]
+    rare = [(3, 0, 50), (3, 1, 51), (3, 9, 52), (0, 9, 53)]  # user 3 falls with item 9, and item 9 with user 3
+    data = made([*block, *rare])
+    core = data.core(3)
+    assert core.n_events == 9 and core.core(3).events.equals(core.events)
+    assert data.core(2).n_events == 13
+    with pytest.raises(InputError, match="no 5-core"):
+        data.core(5)

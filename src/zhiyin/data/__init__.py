@@ -17,6 +17,8 @@ from zhiyin.data.splits import (
     leave_last_basket_out,
     leave_last_out,
     split_by_time,
+    split_cold_items,
+    split_cold_users,
     split_users_by_time,
 )
 
@@ -38,5 +40,7 @@ __all__ = [
     "leave_last_out",
     "load_bundled",
     "split_by_time",
+    "split_cold_items",
+    "split_cold_users",
     "split_users_by_time",
 ]

@@ -15,6 +15,7 @@ import polars as pl
 from zhiyin.artifacts import write_frame
 from zhiyin.data.columns import Columns
 from zhiyin.errors import DataError, InputError
+from zhiyin.text import TitleLinker
 from zhiyin.types import BoolArray, FloatArray, IntArray
 
 __all__ = ["Catalogue"]
@@ -105,6 +106,11 @@ class Catalogue:
             for name in self.frame.columns
             if name not in known
         }
+
+    @cached_property
+    def linker(self) -> TitleLinker:
+        """Finds the items that a text speaks of, by their titles."""
+        return TitleLinker(self.titles)
 
     @cached_property
     def _index(self) -> dict[str, int]:

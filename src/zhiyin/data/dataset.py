@@ -38,7 +38,7 @@ from zhiyin.data.columns import Columns
 from zhiyin.data.loading import Options, read_tables
 from zhiyin.data.reading import Place, ProblemReport, read_vectors
 from zhiyin.data.reading.times import DateOrder
-from zhiyin.errors import ArtifactError
+from zhiyin.errors import ArtifactError, InputError
 from zhiyin.types import FloatArray, IntArray, Ragged, ScoreArray
 
 __all__ = ["Dataset"]
@@ -266,6 +266,31 @@ class Dataset:
     def where(self, keep: pl.Series | pl.Expr, *, cut: float) -> Dataset:
         """The same vocabularies with only some of the events."""
         return replace(self, events=self.events.filter(keep), cut=cut)
+
+    def core(self, k: int) -> Dataset:
+        """Only events of users with at least k different items, on items with at least k different users.
+
+        Repeated until nothing changes. It looks at the whole time, the future included, and flatters every
+        method: for comparison with papers, not as a forecast.
+
+        Raises
+        ------
+        InputError
+            When nothing is left.
+        """
+        events = self.events
+        while True:
+            pairs = events.select(Columns.USER, Columns.ITEM).unique()
+            kept = events
+            for name in (Columns.USER, Columns.ITEM):
+                good = pairs.group_by(name).len().filter(pl.col("len") >= k)[name]
+                kept = kept.filter(pl.col(name).is_in(good.implode()))
+            if kept.height == events.height:
+                break
+            events = kept
+        if events.height == 0:
+            raise InputError(f"The data has no {k}-core", expected="a smaller k", received=str(k))
+        return replace(self, events=events)
 
     def joined(self, later: Dataset) -> Dataset:
         """Join a later part of the same data, as known at the later part's cut."""

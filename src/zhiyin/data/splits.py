@@ -33,10 +33,12 @@ __all__ = [
     "leave_last_basket_out",
     "leave_last_out",
     "split_by_time",
+    "split_cold_items",
+    "split_cold_users",
     "split_users_by_time",
 ]
 
-TRAIN, VALID, TEST = 0, 1, 2
+TRAIN, VALID, TEST, FOLD_IN = 0, 1, 2, 3
 Part = Literal["valid", "test"]
 
 
@@ -68,13 +70,15 @@ class Split:
     """Three parts of one dataset.
 
     ``global_time`` is True where all are cut at the same moments, so that no part knows anything of
-    a later one's time; False where users were split one by one. ``notes``: what is doubtful in it.
+    a later one's time; False where users were split one by one. ``fold_in``: what is known of users when
+    they are asked, and not for training. ``notes``: what is doubtful in it.
     """
 
     train: Dataset
     valid: Dataset
     test: Dataset
     global_time: bool = False
+    fold_in: Dataset | None = None
     notes: tuple[str, ...] = ()
 
     def task(self, part: Part, *, exclude_seen: bool = True) -> Task:
@@ -83,9 +87,11 @@ class Split:
         The time of a question is the cut before the part, or the user's first held-out event where
         users are split one by one.
         """
-        if part == "valid":
-            return held_out_task(self.train, self.valid, exclude_seen=exclude_seen)
-        return held_out_task(self.train.joined(self.valid), self.test, exclude_seen=exclude_seen)
+        held = self.valid if part == "valid" else self.test
+        known = self.train if part == "valid" else self.train.joined(self.valid)
+        if self.fold_in is not None:
+            known = replace(known.joined(self.fold_in), cut=known.cut)
+        return held_out_task(known, held, exclude_seen=exclude_seen)
 
 
 def held_out_task(known: Dataset, held: Dataset, *, exclude_seen: bool = True) -> Task:
@@ -237,6 +243,72 @@ def leave_last_basket_out(dataset: Dataset) -> Split:
     rank, count = _baskets(dataset)
     part = np.select([rank == count - 1, rank == count - 2], [TEST, VALID], TRAIN)
     return _split(dataset, np.where(count < 3, TRAIN, part))
+
+
+def split_cold_users(
+    dataset: Dataset, *, valid: float = 0.1, test: float = 0.1, history: float = 0.8, seed: int = 7
+) -> Split:
+    """Some users are unknown to training: they are asked with the oldest share of their events.
+
+    Known as strong generalisation. Other users' later events are in train.
+
+    Parameters
+    ----------
+    valid, test : float
+        Shares of the users, in (0, 1).
+    history : float
+        Share of their events that is known when they are asked, in [0, 1); 0: nothing at all.
+    seed : int
+        Of the choice of users.
+
+    Raises
+    ------
+    InputError
+        When a share is out of range or a part would be empty.
+
+    Notes
+    -----
+    Marlin (2004), "Collaborative filtering: a machine learning perspective", section 2.3.
+    """
+    _check_shares(valid, test)
+    if not 0.0 <= history < 1.0:
+        raise InputError("The history is out of range", expected="in [0, 1)", received=str(history))
+    users = dataset.active_users
+    drawn = generator(seed, 0, stream="cold users").permutation(users)
+    ends = [round(len(users) * share) for share in (test, test + valid)]
+    whose = np.full(dataset.n_users, TRAIN)
+    whose[drawn[: ends[0]]], whose[drawn[ends[0] : ends[1]]] = TEST, VALID
+    rank, count = _ranks(dataset)
+    owner = whose[dataset.events[Columns.USER].to_numpy()]
+    folded = (owner != TRAIN) & (rank < np.floor(count * history))
+    split = _split(dataset, np.where(folded, FOLD_IN, owner))
+    return replace(split, fold_in=dataset.where(pl.Series(folded), cut=dataset.cut))
+
+
+def split_cold_items(dataset: Dataset, *, valid: float = 0.1, test: float = 0.1) -> Split:
+    """Cut by global time, and ask only for items that nobody had taken before.
+
+    Only what reads texts or attributes can find them; whoever lists known items scores zero.
+
+    Raises
+    ------
+    InputError
+        When a share is not in (0, 1), or no new items appear in a part.
+    """
+    split = split_by_time(dataset, valid=valid, test=test)
+    known = split.train.joined(split.valid)
+    parts = [
+        held.where(~held.events[Columns.ITEM].is_in(before.events[Columns.ITEM].implode()), cut=held.cut)
+        for before, held in ((split.train, split.valid), (known, split.test))
+    ]
+    if min(part.n_events for part in parts) == 0:
+        raise InputError(
+            "A part of the split has no new items",
+            expected="items that first appear in validation, and in test",
+            received=f"{parts[0].n_events} and {parts[1].n_events} events on new items",
+            hint="Use larger shares: the parts are the newest events.",
+        )
+    return replace(split, valid=parts[0], test=parts[1])
 
 
 def _with_ties(split: Split, dataset: Dataset, part: IntArray) -> Split:

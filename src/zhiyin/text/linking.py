@@ -113,7 +113,7 @@ class TitleLinker:
             mention = text[start:end]
             items = [candidates[place] for place in same]
             if prefer is not None and len(items) > 1:
-                order = np.argsort(-np.asarray(prefer(mention, items)), kind="stable")
+                order = np.argsort(-np.asarray(prefer(mention, items), dtype=np.float64), kind="stable")
                 same, items = same[order], [items[place] for place in order]
             found.append(Mention(start, end, mention, tuple(items), tuple(float(scores[at]) for at in same)))
             left = np.setdiff1d(left, overlap)

@@ -75,7 +75,7 @@ def _item_risks(facts: Facts, texts: TextFacts) -> list[Risk]:
         found = f"1 % of the items have {facts.top_share:.0%} of the events"
         remedy = "Popular lists will look strong; read coverage and long-tail share beside accuracy."
         risks.append(Risk("few items rule", found, remedy))
-    if 0 < texts.unique_share < 0.9:
+    if texts.titled_share > 0 and texts.unique_share < 0.9:
         found = f"{1 - texts.unique_share:.0%} of the titles belong to several items"
         remedy = "One product under several ids splits its events: merge them before."
         risks.append(Risk("titles that repeat", found, remedy))
