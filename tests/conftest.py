@@ -10,32 +10,34 @@ from zhiyin.testing.realdata import data_folder
 
 NAMES = itertools.count()
 KEPT = {"ZHIYIN_CACHE", "ZHIYIN_DATA"}
-BACKENDS = pytest.StashKey[set]()
-ABSENT = pytest.StashKey[int]()
+ABSENT = "the data sets that may not ship were not found"
 
 
 def pytest_collection_modifyitems(config, items):
     if data_folder() is None:
-        absent = [item for item in items if item.get_closest_marker("realdata")]
-        config.stash[ABSENT] = len(absent)
-        for item in absent:
-            item.add_marker(pytest.mark.skip(reason="the data sets that may not ship were not found"))
+        for item in items:
+            if item.get_closest_marker("realdata"):
+                item.add_marker(pytest.mark.skip(reason=ABSENT))
 
 
-def pytest_terminal_summary(terminalreporter, config):
-    if config.stash.get(ABSENT, 0):
+def pytest_terminal_summary(terminalreporter):
+    # From the reports, because several processes may have run the tests.
+    skipped = terminalreporter.stats.get("skipped", [])
+    absent = sum(ABSENT in str(report.longrepr) for report in skipped)
+    if absent:
         terminalreporter.write_line(
-            f"{config.stash[ABSENT]} tests on real data did NOT run: set ZHIYIN_DATA to its folder.", red=True
+            f"{absent} tests on real data did NOT run: set ZHIYIN_DATA to its folder.", red=True
         )
-    ran = config.stash.get(BACKENDS, None)
-    if ran is not None:
-        terminalreporter.write_line(f"The store's suite ran on: {', '.join(sorted(ran))}")
-        if not any(name.startswith("postgresql") for name in ran):
+    passed = [report.nodeid for report in terminalreporter.stats.get("passed", [])]
+    stores = [name for name in passed if "/store/" in name]
+    ran = [name for name in ("sqlite", "postgresql") if any(f"[{name}" in one for one in stores)]
+    if ran:
+        terminalreporter.write_line(f"The store's suite ran on: {', '.join(ran)}")
+        if "postgresql" not in ran:
             terminalreporter.write_line("It did NOT run on PostgreSQL.", red=True)
 
 
 def pytest_configure(config):
-    config.backends = BACKENDS
     os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
     for name in [name for name in os.environ if name.startswith("ZHIYIN_") and name not in KEPT]:
         del os.environ[name]

@@ -214,3 +214,42 @@ def test_hints_name_options(tmp_path):
         (tmp_path / "events.csv").write_text(text)
         done = run("fit", tmp_path / "events.csv", "--out", tmp_path / "run", code=2)
         assert option in done.stderr and "columns={" not in done.stderr
+
+
+def test_assess_says_what_the_data_supports(files, tmp_path):
+    given = ("assess", files / "events.csv", files / "items.csv")
+    done = run(*given, "--report", tmp_path / "a.html", "--write", tmp_path / "data.toml")
+    for heading in (
+        "Data",
+        "Risks",
+        "Simple rules on this data",
+        "What the data carries",
+        "language model pay",
+    ):
+        assert heading in done.stdout
+    assert "user_id <- user_id: the same name" in done.stderr
+    assert "What the data carries" in (tmp_path / "a.html").read_text("utf-8")
+    again = json.loads(run("assess", tmp_path / "data.toml", "--json").stdout)
+    assert again["facts"]["users"] == 40 and again["facts"]["events"] == 240
+    fitted = run("fit", tmp_path / "data.toml", "--out", tmp_path / "out", *QUICK)
+    assert "Fitted on 240 events" in fitted.stderr
+    assert (
+        "describes the data alone"
+        in run("assess", tmp_path / "data.toml", files / "items.csv", code=2).stderr
+    )
+
+
+def test_columns_are_guessed_and_confirmed(tmp_path):
+    rows = [
+        f"c{user};p{(user * 7 + step) % 9};{1 + step}/{13 + user % 9}/2011"
+        for user in range(30)
+        for step in range(6)
+    ]
+    (tmp_path / "orders.csv").write_text("Customer ID;SKU;Order Date\n" + "\n".join(rows) + "\n")
+    refused = run("fit", tmp_path / "orders.csv", "--infer", "--out", tmp_path / "out", *QUICK, code=2).stderr
+    assert "user_id <- Customer ID" in refused and "month/day/year" in refused and "not confirmed" in refused
+    assert not (tmp_path / "out").exists()
+    done = run("fit", tmp_path / "orders.csv", "--infer", "--yes", "--out", tmp_path / "out", *QUICK)
+    assert "Fitted on 180 events" in done.stderr
+    (tmp_path / "odd.csv").write_text("a,b\n1,2\n")
+    assert "nothing looks like user_id" in run("assess", tmp_path / "odd.csv", code=2).stderr

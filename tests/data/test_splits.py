@@ -251,7 +251,12 @@ def test_cold_items_are_new_to_everybody():
 
 def test_the_core_has_no_rare_users_or_items():
     block = [(user, item, 10 * user + item) for user in range(3) for item in range(3)]
-    rare = [(3, 0, 50), (3, 1, 51), (3, 9, 52), (0, 9, 53)]  # user 3 falls with item 9, and item 9 with user 3
+    rare = [
+        (3, 0, 50),
+        (3, 1, 51),
+        (3, 9, 52),
+        (0, 9, 53),
+    ]  # user 3 falls with item 9, and item 9 with user 3
     data = made([*block, *rare])
     core = data.core(3)
     assert core.n_events == 9 and core.core(3).events.equals(core.events)

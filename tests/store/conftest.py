@@ -14,10 +14,5 @@ def place(request, tmp_path):
 
 
 @pytest.fixture
-def make(place, request):
-    def open_it():
-        store = Store.open(place)
-        request.config.stash.setdefault(request.config.backends, set()).add(store.backend)
-        return store
-
-    return open_it
+def make(place):
+    return lambda: Store.open(place)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import polars as pl
-from datasketch import MinHash, MinHashLSH
 from pydantic import Field
 
 from zhiyin.config import Config as Parameters
@@ -64,9 +63,11 @@ class NearDuplicateTexts(Rule):
 
 def near_copies(texts: list[str], *, similarity: float, least: int) -> dict[int, int]:
     """Which texts nearly equal an earlier one that is itself no copy: place -> place of that one."""
+    from datasketch import MinHash, MinHashLSH  # a third of a second, for a rule that is off
+
     index = MinHashLSH(threshold=similarity, num_perm=128)
     seen: dict[frozenset[str], int] = {}
-    kept: dict[int, MinHash] = {}
+    kept: dict[int, Any] = {}
     copies: dict[int, int] = {}
     for place, text in enumerate(progress(texts, "looking for near duplicates")):
         pairs = _pairs(words(text), least)

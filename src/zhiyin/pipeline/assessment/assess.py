@@ -67,7 +67,7 @@ class Assessment:
             ("Data", _data_lines(self.facts, self.texts)),
             ("Drift", _drift_lines(self.drift)),
             ("Cleaning", [f"{name}: {count:,} rows" for name, count in self.rules.items() if count]),
-            ("Risks", [f"{one.name}: {one.found}. {one.remedy}" for one in self.risks]),
+            ("Risks", [f"{one.name}: {one.found}. {one.remedy}" for one in self.risks] or [NO_RISK]),
             ("Simple rules on this data", _probe_lines(self.probe)),
             ("What the data carries", [f"{one.verdict:4} {one.name}: {one.why}" for one in self.methods]),
             ("Would a language model pay?", [f"{WORDS[model.verdict]}: {model.why}"]),
@@ -75,6 +75,7 @@ class Assessment:
         ]
 
 
+NO_RISK = "none of those we look for"
 WORDS = {"yes": "It may", "weak": "Not certain", "no": "Hardly"}
 
 
