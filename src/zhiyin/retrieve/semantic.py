@@ -7,14 +7,14 @@ from functools import cached_property
 
 import numpy as np
 from pydantic import Field
-from scipy import sparse
 
 from zhiyin import config
 from zhiyin.data import Catalogue, Dataset
 from zhiyin.interest.vectors import encode_texts, item_cards, item_vectors
+from zhiyin.retrieve.averaging import recency_weights
 from zhiyin.retrieve.base import ScoringRetriever
 from zhiyin.retrieve.reduced import ReducedVectors
-from zhiyin.retrieve.selection import hide, in_range
+from zhiyin.retrieve.selection import hide
 from zhiyin.types import Array, BoolArray, Candidates, IntArray, Queries, ScoreArray
 
 __all__ = ["SemanticRetriever"]
@@ -108,17 +108,8 @@ class SemanticRetriever(ScoringRetriever):
 
     def _users(self, queries: Queries) -> tuple[ScoreArray, BoolArray]:
         """Vectors of users, float32 [U, d], and who neither took nor says anything, bool [U]."""
-        history = in_range(queries.histories, len(self.vectors_))
-        age = (
-            np.repeat(history.lengths, history.lengths)
-            - 1
-            - (np.arange(len(history.items)) - np.repeat(history.offsets[:-1], history.lengths))
-        )
-        weights = np.exp2(-age / self.config.half_life).astype(np.float32)
-        shape = (len(queries), len(self.vectors_))
-        users = _unit(
-            sparse.csr_array((weights, history.items, history.offsets), shape=shape) @ self.vectors_
-        )
+        weights = recency_weights(queries.histories, len(self.vectors_), self.config.half_life)
+        users = _unit(weights @ self.vectors_)
         stated = np.array([bool(text and text.strip()) for text in queries.texts], dtype=bool)
         if stated.any():
             texts = [text for text in queries.texts if text and text.strip()]

@@ -23,7 +23,10 @@ COLOURS = ("RED", "BLUE", "WHITE")
 
 @lru_cache(maxsize=1)
 def small_dataset() -> Dataset:
-    """60 users of two tastes, 26 items; one item without events, one available at the very end."""
+    """60 users of two tastes, 26 items; one item without events, one available at the very end.
+
+    Vectors and triples tell the tastes apart, with some noise.
+    """
     rng = generator(11, 0, stream="testing")
     titles = [f"{colour} {kind}" for kinds in KINDS for kind in kinds for colour in COLOURS]
     ids = [f"{number:04d}" for number in range(len(titles))]
@@ -45,7 +48,19 @@ def small_dataset() -> Dataset:
             "available_from": [None] * (len(ids) + 1) + [late],
         }
     )
-    return Dataset.from_frames(events, catalogue)
+    every = catalogue["item_id"].to_list()
+    tastes = [place // PER_TASTE % 2 for place in range(len(ids))] + [0, 1]
+    vectors = rng.normal(scale=0.5, size=(len(every), 4)) + np.eye(4)[tastes]
+    triples = pl.DataFrame(
+        {
+            "head": every,
+            "relation": ["for"] * len(every),
+            "tail": [("the evening", "the table")[taste] for taste in tastes],
+        }
+    ).vstack(pl.DataFrame({"head": every[:-1], "relation": "goes with", "tail": every[1:]}))
+    return Dataset.from_frames(
+        events, catalogue, vectors={"images": (every, vectors.astype(np.float32))}, triples=triples
+    )
 
 
 @lru_cache(maxsize=1)

@@ -1,0 +1,70 @@
+"""Items whose vectors, of images, sounds or anything, are near those of what the user took."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from pydantic import Field
+
+from zhiyin import config
+from zhiyin.data import Dataset
+from zhiyin.errors import InputError
+from zhiyin.retrieve.averaging import recency_weights
+from zhiyin.retrieve.base import ScoringRetriever
+from zhiyin.types import Array, BoolArray, Queries, ScoreArray
+
+__all__ = ["VectorRetriever"]
+
+
+class VectorRetriever(ScoringRetriever):
+    """Score = cosine of the item's vector and the mean of the history's, centred on the catalogue.
+
+    The vectors are those of ``Dataset.vectors``; items without one are never listed. Each event weighs
+    2^(-age / half_life). Needs no behaviour of others, so cold items with a vector are served.
+    """
+
+    class Config(config.Config):
+        """``name`` of the vectors, None: the only ones; ``half_life`` in events."""
+
+        name: str | None = None
+        half_life: float = Field(default=50.0, gt=0)
+
+    config: Config
+
+    def _learn(self, train: Dataset) -> None:
+        raw = self._raw(train)
+        known: BoolArray = np.asarray(np.isfinite(raw).all(axis=1))
+        centred = np.where(known[:, None], raw - raw[known].mean(axis=0), np.float32(0))
+        norms = np.linalg.norm(centred, axis=1, keepdims=True)
+        self.vectors_: ScoreArray = np.asarray(centred / np.maximum(norms, 1e-12), dtype=np.float32)
+
+    def _raw(self, train: Dataset) -> ScoreArray:
+        names = list(train.vectors)
+        name = self.config.name
+        if name is None and len(names) == 1:
+            name = names[0]
+        if name is None or name not in train.vectors:
+            what = "There are no such vectors" if name else "It is not certain which vectors are meant"
+            raise InputError(
+                what,
+                expected=", ".join(names) or "a data set with vectors",
+                received=str(name),
+                hint='Dataset.from_files(…, vectors={"images": "item_vectors.parquet"}).',
+            )
+        return train.vectors[name]
+
+    def _scores(self, queries: Queries) -> ScoreArray:
+        weights = recency_weights(queries.histories, len(self.vectors_), self.config.half_life)
+        users = weights @ self.vectors_
+        norms = np.linalg.norm(users, axis=1, keepdims=True)
+        scores: ScoreArray = (users / np.maximum(norms, 1e-12)).astype(np.float32) @ self.vectors_.T
+        scores[norms.ravel() == 0] = -np.inf
+        scores[:, ~self.vectors_.any(axis=1)] = -np.inf
+        return scores
+
+    def _state(self) -> Mapping[str, Array]:
+        return {"vectors": self.vectors_}
+
+    def _restore(self, state: Mapping[str, Array]) -> None:
+        self.vectors_ = state["vectors"]
