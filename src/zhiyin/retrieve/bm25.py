@@ -36,7 +36,7 @@ class BM25Retriever(ScoringRetriever):
 
         k1: float = Field(default=1.2, ge=0)
         b: float = Field(default=0.75, ge=0, le=1)
-        history: int = Field(default=20, ge=1)
+        history: int = Field(default=50, ge=1)
         text_weight: float = Field(default=5.0, ge=0)
 
     config: Config
