@@ -61,14 +61,13 @@ class BPRRetriever(ScoringRetriever):
         told = self._told(train.matrix[active]).astype(np.float64)
         system = told.T @ told + RIDGE * np.eye(told.shape[1])
         users = np.asarray(model.user_factors, dtype=np.float64)[active, :-1]
-        self.map_: ScoreArray = np.linalg.solve(system, told.T @ users).astype(np.float32)
+        self.map_: ScoreArray = np.asarray(np.linalg.solve(system, told.T @ users), dtype=np.float32)
 
     def _scores(self, queries: Queries) -> ScoreArray:
         history = queries.histories.matrix(len(self.item_factors_))
-        users = self._told(history) @ self.map_
+        users: ScoreArray = np.asarray(self._told(history) @ self.map_, dtype=np.float32)
         users[np.diff(history.indptr) == 0] = 0.0
-        scores: ScoreArray = users @ self.item_factors_.T + self.biases_
-        return scores
+        return np.asarray(users @ self.item_factors_.T + self.biases_, dtype=np.float32)
 
     def _told(self, history: sparse.csr_array) -> ScoreArray:
         """What a history says: mean of its factors, sum over the root of its length, and 1."""

@@ -25,9 +25,9 @@ class VectorRetriever(ScoringRetriever):
     """
 
     class Config(config.Config):
-        """``name`` of the vectors, None: the only ones; ``half_life`` in events."""
+        """``vectors``: their name, None: the only ones; ``half_life`` in events."""
 
-        name: str | None = None
+        vectors: str | None = None
         half_life: float = Field(default=50.0, gt=0)
 
     config: Config
@@ -41,7 +41,7 @@ class VectorRetriever(ScoringRetriever):
 
     def _raw(self, train: Dataset) -> ScoreArray:
         names = list(train.vectors)
-        name = self.config.name
+        name = self.config.vectors
         if name is None and len(names) == 1:
             name = names[0]
         if name is None or name not in train.vectors:

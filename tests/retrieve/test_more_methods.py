@@ -1,0 +1,116 @@
+"""What each method is for, on data where the answer is known."""
+
+import numpy as np
+import polars as pl
+import pytest
+
+from zhiyin.data import Dataset, split_by_time
+from zhiyin.errors import InputError
+from zhiyin.retrieve import make_retriever
+from zhiyin.testing import small_dataset, small_split
+from zhiyin.testing.data import queries_for
+from zhiyin.types import Queries, Ragged
+
+
+def asked(rows, values=None):
+    offsets = np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64)
+    items = np.array([item for row in rows for item in row], dtype=np.int32)
+    flat = np.ones(len(items)) if values is None else np.array([one for row in values for one in row])
+    times, events = np.arange(len(items), dtype=float), np.zeros(len(items), np.int16)
+    histories = Ragged(offsets, items, times, flat.astype(np.float32), events)
+    return Queries(users=(None,) * len(rows), histories=histories, keys=np.arange(len(rows), dtype=np.uint64))
+
+
+def test_user_neighbours_are_counted_by_hand():
+    # a and b share x and y; c shares nothing; b also took z.
+    events = pl.DataFrame({"user_id": list("aabbbcc"), "item_id": list("xyxyzvw")})
+    data = Dataset.from_frames(events)
+    x, y, z, v, w = (int(one) for one in data.catalogue.index_of(list("xyzvw")))
+    model = make_retriever("user-knn", neighbours=5).fit(data)
+    scores = model.scores(asked([[x, y]]))[0]
+    assert scores[z] == pytest.approx(
+        2 / np.sqrt(2 * 3)
+    )  # b's cosine; a has the very history and is nobody new
+    assert np.isneginf(scores[[v, w]]).all()
+    jaccard = (
+        make_retriever("user-knn", similarity="jaccard", shrinkage=1.0).fit(data).scores(asked([[x]]))[0]
+    )
+    assert jaccard[z] == pytest.approx(1 / (1 + 3 - 1 + 1)) and jaccard[y] == pytest.approx(1 / 4 + 1 / 3)
+
+
+@pytest.mark.parametrize("name", ["user-knn", "bpr", "bm25", "vectors", "graph"])
+def test_tastes_are_told_apart(name):
+    split = small_split()
+    found = make_retriever(name).fit(split.train).retrieve(queries_for([f"u{n}" for n in range(20)]), 3)
+    rows = [(user, items[items >= 0]) for user, items in enumerate(found.items)]
+    right = [(items // 12 % 2 == user % 2).mean() for user, items in rows if len(items)]
+    assert len(right) >= 18 and np.mean(right) > 0.8
+
+
+def test_words_find_what_is_said_and_new_items():
+    data = small_dataset()
+    model = make_retriever("bm25").fit(small_split().train)
+    said = asked([[]])
+    found = model.retrieve(Queries(said.users, said.histories, said.keys, texts=("a white lantern",)), 1)
+    assert data.catalogue.titles[found.items[0, 0]] == "WHITE LANTERN"
+    grown = data.catalogue.updated(pl.DataFrame({"item_id": ["new"], "title": ["PURPLE UMBRELLA"]}))
+    later = model.with_catalogue(grown, np.array([len(data.catalogue)], dtype=np.int32))
+    query = Queries(said.users, said.histories, said.keys, texts=("purple umbrella",))
+    assert later.retrieve(query, 1).items[0, 0] == len(data.catalogue)
+    assert model.retrieve(query, 1).items[0, 0] == -1
+
+
+def ratings(seed=0, users=200, items=80, noise=0.1):
+    draw = np.random.default_rng(seed)
+    left, right = draw.normal(size=(users, 3)), draw.normal(size=(items, 3))
+    taste = left @ right.T / 2 + draw.normal(size=(users, 1)) / 2 + draw.normal(size=items) / 2 + 3
+    rows, columns = np.nonzero(draw.random((users, items)) < 0.4)
+    values = taste[rows, columns] + draw.normal(scale=noise, size=len(rows))
+    frame = pl.DataFrame(
+        {
+            "user_id": [f"u{row}" for row in rows], "item_id": [f"i{column}" for column in columns],
+            "value": np.maximum(values, 0.1), "timestamp": draw.random(len(rows)),
+        }
+    )  # fmt: skip
+    return Dataset.from_frames(frame), taste
+
+
+def test_ratings_are_predicted_better_than_by_means():
+    data, _ = ratings()
+    split = split_by_time(data, valid=0.1, test=0.2)
+    known = split.train.joined(split.valid)
+    model = make_retriever("matrix-factorization", factors=3, regularisation=2 / known.n_events).fit(known)
+    assert len(model.mse_) == 15 and model.mse_[-1] < 0.5 * model.mse_[0]
+    events = split.test.events
+    users, items = events["user"].to_numpy(), events["item"].to_numpy()
+    truth = events["value"].to_numpy()
+    found = model.predict(known.histories(users), items)
+    matrix = known.matrix
+    mean = matrix.data.mean()
+    counts = np.maximum(np.bincount(matrix.indices, minlength=known.n_items), 1)
+    by_item = np.asarray(matrix.sum(axis=0)).ravel() / counts
+    errors = [np.mean((one - truth) ** 2) for one in (found, by_item[items], mean)]
+    assert errors[0] < 0.5 * errors[1] < errors[1] < errors[2]
+
+
+def test_one_half_step_is_the_textbook_solution():
+    data, _ = ratings(users=12, items=9)
+    model = make_retriever("matrix-factorization", factors=2, epochs=2).fit(data)
+    matrix = data.matrix.toarray()
+    row = 3
+    seen = np.flatnonzero(matrix[row])
+    features = np.column_stack([model.items_[seen, :-1], np.ones(len(seen))])
+    target = matrix[row, seen] - model.mean_ - model.items_[seen, -1]
+    expected = np.linalg.solve(features.T @ features + model.ridge_ * np.eye(3), features.T @ target)
+    found = model.users_of(asked([seen.tolist()], [matrix[row, seen].tolist()]).histories)[0]
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_what_a_method_needs_is_asked_for():
+    bare = Dataset.from_frames(pl.DataFrame({"user_id": ["a"], "item_id": ["x"]}))
+    with pytest.raises(InputError, match="no triples"):
+        make_retriever("graph").fit(bare)
+    with pytest.raises(InputError, match="which vectors"):
+        make_retriever("vectors").fit(bare)
+    with pytest.raises(InputError, match="no such vectors"):
+        make_retriever("vectors", vectors="sounds").fit(small_dataset())
