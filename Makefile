@@ -9,10 +9,10 @@ demo: setup
 	@$(BIN)/zhiyin demo
 
 test: lint
-	@$(BIN)/python -m pytest -n 2 --dist loadfile
+	@$(BIN)/python -m pytest
 
 test-all: lint
-	@$(BIN)/python -m pytest -n 2 --dist loadfile -m ""
+	@$(BIN)/python -m pytest -m ""
 
 lint: setup
 	@$(BIN)/ruff check .

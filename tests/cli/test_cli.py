@@ -107,7 +107,8 @@ def test_evaluate_takes_lists_of_others_and_writes_a_report(files, tmp_path):
         assert word in run(*given, "--lists", wrong, code=2).stderr
     for wrong, word in (
         (("--baseline", "recent_popular"), "Did you mean 'recent-popular'?"),
-        (("--report", files / "events.csv"), "is no page"),
+        (("--report", files / "events.csv"), "is an input"),
+        (("--report", tmp_path / "page.txt"), "another suffix"),
         (("--split", "last", "--test", 0.2), "has no shares"),
         (("-k", 100_000), "longer than the catalogue"),
     ):
@@ -239,6 +240,15 @@ def test_assess_says_what_the_data_supports(files, tmp_path):
     )
 
 
+def test_outputs_never_replace_inputs(files, tmp_path):
+    orders = tmp_path / "orders.csv"
+    orders.write_bytes((files / "events.csv").read_bytes())
+    for option in ("--rejected", "--write", "--report"):
+        assert "is an input" in run("assess", orders, option, orders, code=2).stderr
+    assert "another suffix" in run("assess", orders, "--report", tmp_path / "a.csv", code=2).stderr
+    assert orders.read_bytes() == (files / "events.csv").read_bytes()
+
+
 def test_columns_are_guessed_and_confirmed(tmp_path):
     rows = [
         f"c{user};p{(user * 7 + step) % 9};{1 + step}/{13 + user % 9}/2011"
@@ -253,3 +263,10 @@ def test_columns_are_guessed_and_confirmed(tmp_path):
     assert "Fitted on 180 events" in done.stderr
     (tmp_path / "odd.csv").write_text("a,b\n1,2\n")
     assert "nothing looks like user_id" in run("assess", tmp_path / "odd.csv", code=2).stderr
+    (tmp_path / "shop.csv").write_text("id,user_id,product_id,created_at\n7,a,x,1/2/2020\n8,a,y,1/3/2020\n")
+    (tmp_path / "items.csv").write_text("code,id,name\n1,x,MUG\n2,y,CUP\n")
+    given = ("assess", tmp_path / "shop.csv", tmp_path / "items.csv")
+    assert "--dates dmy" in run(*given, code=2).stderr
+    done = run(*given, "--dates", "mdy", "--column", "items.item_id=id", "--json")
+    assert "item_id <- product_id" in done.stderr and "item_id <- id: as you say" in done.stderr
+    assert json.loads(done.stdout)["facts"]["items_listed"] == 2

@@ -98,7 +98,7 @@ def test_searches_and_comments_are_texts_of_users(tmp_path):
     (tmp_path / "t.csv").write_text("user_id,comment,timestamp,item_id\nc,I like tea,9,x\na,,9,x\n")
     data = Dataset.from_files(tmp_path / "e.csv", texts=tmp_path / "t.csv", max_rejected=0.5)
     assert data.n_events == 2 and data.user_ids == ("a", "c")
-    assert data.report.counts == {"empty id": 1}
+    assert data.report.counts == {"empty id": 1, "no text": 1}
     assert data.texts.select("user", "item", "timestamp", "event", "text").rows() == [
         (0, 0, 1.0, "review", "so red"),
         (0, -1, 2.0, "search", "blue mug"),
@@ -114,7 +114,7 @@ def test_searches_and_comments_are_texts_of_users(tmp_path):
                 {"user_id": ["a"], "item_id": [None], "text": ["x"]}, schema_overrides={"item_id": pl.String}
             )
         )
-    frame, _ = read_texts(tmp_path / "t.csv")
+    frame, _ = read_texts(tmp_path / "t.csv", max_rejected=1.0)
     assert frame.columns == ["user_id", "timestamp", "text", "item_id"]
 
 
@@ -306,3 +306,74 @@ def test_what_is_written_is_read_and_written_again(tmp_path, rows, kind):
 def test_items_may_come_from_a_query_too(shop):
     frame, _ = read_items(Query(shop, "products"), columns={"item_id": "StockCode"})
     assert frame["price"].to_list() == [2.55, 1.25]
+
+
+def test_whole_dates_are_dates_and_places_are_no_times(tmp_path):
+    (tmp_path / "e.csv").write_text(
+        "user_id,item_id,timestamp\na,x,20111209\na,y,20111209125000\na,z,1323388800\n"
+    )
+    frame, report = read_events(tmp_path / "e.csv")
+    assert frame["timestamp"].to_list() == [1_323_388_800.0, 1_323_435_000.0, 1_323_388_800.0]
+    assert report.counts == {"whole dates, read as year, month and day": 2}
+    schema = guess(tmp_path, "user_id,item_id,timestamp\na,b,7\na,c,8\n")
+    assert "timestamp" not in [one.ours for one in schema.guesses]
+    assert "timestamp has the name, but its cells are something else: '7', '8'" in schema.doubts[0]
+
+
+def test_guesses_are_not_loose(tmp_path):
+    odd = guess(
+        tmp_path,
+        "user_id,item_id,OrderStatus,Weight,birth_date,type_of_device\na,b,sent,3,2000-01-01,phone\n",
+    )
+    assert [one.ours for one in odd.guesses] == ["user_id", "item_id"]
+    items = guess(tmp_path, "id,name,price\n1,MUG,2\n2,CUP,3\n", "items")
+    assert items.columns == {"item_id": "id", "title": "name"}
+    assert "item_id" not in guess(tmp_path, "id,user_id,product_id\n1,2,3\n").columns.values()
+    assert guess(tmp_path, "id,user_id,product_id\n1,2,3\n").columns == {"item_id": "product_id"}
+    (tmp_path / "mac.csv").write_bytes(b"user_id,item_id\ra,b\r")
+    assert infer_schema(tmp_path / "mac.csv", "events").certain
+    told = infer_schema(tmp_path / "file.csv", "events", columns={"item_id": "id", "value": "nowhere"})
+    assert told.columns == {"item_id": "id"} and told.unused == ("product_id",)
+
+
+def test_keys_that_nothing_uses_are_told(tmp_path):
+    (tmp_path / "e.csv").write_text("user_id,item_id,kind,timestamp\na,x,view,1\na,y,buy,2\n")
+    (tmp_path / "t.csv").write_text("user_id,text\na,nice\n")
+    columns = {"userid": "who", "event": "kind", "items.title": "name", "user_id": "nope"}
+    data = Dataset.from_files(
+        tmp_path / "e.csv", texts=tmp_path / "t.csv", columns=columns, event_weights={"bye": 1.0}
+    )
+    assert "columns that no file has, passed over: userid, items.title, user_id" in data.report.notes
+    assert "event_weights name types that no event has: bye" in data.report.notes
+    with pytest.raises(ConfigError, match="a table that there is not"):
+        Dataset.from_files(tmp_path / "e.csv", columns={"item.title": "name"})
+    with pytest.raises(InputError, match="No event is a sign of interest"):
+        Dataset.from_files(
+            tmp_path / "e.csv", columns={"event": "kind"}, event_weights={"view": 0, "buy": -1}
+        )
+    with pytest.raises(DataError, match="cleaning leaves nothing") as caught:
+        rule = {"time-range": {"earliest": 1e9}}
+        Dataset.from_files(tmp_path / "e.csv", columns={"event": "kind"}, cleaning=rule)
+    assert "time-range 2" in caught.value.received
+
+
+def test_tables_may_differ_in_delimiter_and_dates(tmp_path):
+    (tmp_path / "e.csv").write_text("user_id;item_id;timestamp\na;x;31/12/2011\n")
+    (tmp_path / "i.csv").write_text("item_id,available_from\nx,12/31/2010\n")
+    told = DataDescription(
+        events="e.csv", items="i.csv", delimiter={"events": ";"}, dates={"events": "dmy", "items": "mdy"}
+    )
+    data = told.dataset(tmp_path)
+    assert data.events["timestamp"][0] - data.catalogue.available_from[0] == 365 * 86_400
+    (tmp_path / "sub").mkdir()
+    moved = told.model_copy(update={"vectors": {"v": "v.parquet"}}).moved(tmp_path, tmp_path / "sub")
+    assert (moved.events, moved.vectors) == ("../e.csv", {"v": "../v.parquet"})
+    beside = DataDescription(events="log", sql="sqlite:///shop.db").moved(tmp_path, tmp_path / "sub")
+    assert beside.sql == f"sqlite:///{tmp_path}/shop.db"
+
+
+def test_a_query_makes_no_files(shop, tmp_path):
+    for sql in (f"attach database '{tmp_path}/evil.db' as evil", f"vacuum into '{tmp_path}/evil.db'"):
+        with pytest.raises(DataError):
+            read_events(Query(shop, sql))
+    assert not (tmp_path / "evil.db").exists()

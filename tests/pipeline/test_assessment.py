@@ -80,8 +80,8 @@ def test_ratings_types_and_new_items_change_the_advice():
     events = data_of(value=np.random.default_rng(1).integers(1, 6, 3_000).astype(float))
     events = events.with_columns(event=pl.Series(np.where(np.arange(3_000) % 10 == 0, "purchase", "view")))
     found = assess(zy.Dataset.from_frames(events))
-    assert found.facts.rated and found.recipe.settings["cleaning"] == {"value-range": {"value_from": 3.0}}
-    assert found.recipe.settings["event_weights"] == {"view": 0.111, "purchase": 1.0}
+    assert found.facts.rated and found.recipe.settings["cleaning"] == {"value-range": {"value_from": 4.0}}
+    assert any("event_weights" in reason for reason in found.recipe.reasons)
     assert found.language_model.verdict == "no" and "nothing to read" in found.language_model.why
     fresh = [f"i{place // 20}" for place in range(3_000)]  # every week other items: only texts can know them
     items = pl.DataFrame(
@@ -92,6 +92,10 @@ def test_ratings_types_and_new_items_change_the_advice():
     )
     found = assess(zy.Dataset.from_frames(events.with_columns(item_id=pl.Series(fresh)), items))
     assert found.language_model.verdict == "yes" and found.facts.cold_item_share > 0.9
+    assert found.probe.silent and "cannot be said" in found.probe.warning
+    verdicts = {method.name: method.verdict for method in found.methods}
+    assert verdicts["popular, recent-popular"] == verdicts["EASE"] == "no" != verdicts["semantic, lexical"]
+    json.dumps(found.to_dict(), allow_nan=False)
 
 
 def test_little_data_and_no_times_end_in_words_and_not_in_errors():
@@ -103,3 +107,14 @@ def test_little_data_and_no_times_end_in_words_and_not_in_errors():
     json.dumps(found.to_dict())
     two = zy.Dataset.from_frames(events.with_columns(timestamp=pl.Series([1.0, 2.0])))
     assert assess(two).summary()
+
+
+def test_likes_and_places_are_seen_for_what_they_are():
+    events = data_of(value=np.random.default_rng(1).integers(0, 2, 3_000).astype(float))
+    found = assess(zy.Dataset.from_frames(events))
+    assert found.facts.rated and "cleaning" not in found.recipe.settings
+    assert any("0 or less are no sign of interest" in reason for reason in found.recipe.reasons)
+    places = events.with_columns(timestamp=pl.int_range(pl.len()).cast(pl.Float64))
+    assert "times that are none" in [risk.name for risk in assess(zy.Dataset.from_frames(places)).risks]
+    untimed = assess(zy.Dataset.from_frames(events.drop("timestamp")))
+    assert "time-range" not in {**untimed.rules, **{k: v for k, v in untimed.would.items() if v}}

@@ -12,6 +12,7 @@ import typer
 
 from zhiyin.cli.files import (
     ColumnsOption,
+    DatesOption,
     DelimiterOption,
     EventsArgument,
     InferOption,
@@ -19,6 +20,7 @@ from zhiyin.cli.files import (
     MaxRejectedOption,
     UsersOption,
     YesOption,
+    check_outputs,
     read_dataset,
 )
 from zhiyin.cli.output import (
@@ -104,6 +106,7 @@ def evaluate(
     columns: ColumnsOption = None,
     delimiter: DelimiterOption = ",",
     max_rejected: MaxRejectedOption = 0.1,
+    dates: DatesOption = None,
     infer: InferOption = False,
     yes: YesOption = False,
     settings: SetOption = None,
@@ -112,8 +115,7 @@ def evaluate(
     """Split, fit, and measure every stage, and other systems' lists, beside the trivial rules."""
     others = _named_files(lists)
     shares = _shares(way, valid, test)
-    if report is not None:
-        _check_report(report, [events, items, users, *others.values()])
+    check_outputs((report,), [events, items, users, *others.values()], ".html")
     made = Recommender.from_recipe(recipe, overrides_of(settings))
     check_baseline(baseline, [*TRIVIAL_RULES, *others, *list_names(made.recipe)])
     dataset = read_dataset(
@@ -124,6 +126,7 @@ def evaluate(
         delimiter,
         max_rejected=max_rejected,
         recipe=made.recipe,
+        dates=dates,
         infer=infer,
         yes=yes,
     )
@@ -195,16 +198,6 @@ def _check_dataset(dataset: Dataset, k: int) -> None:
     if k > dataset.n_items:
         longest = f"-k of at most {dataset.n_items}"
         raise InputError("Lists cannot be longer than the catalogue", expected=longest, received=str(k))
-
-
-def _check_report(report: Path, inputs: Sequence[str | Path | None]) -> None:
-    """A report goes to a page of its own, never over what is read."""
-    if report.suffix.lower() not in (".html", ".htm"):
-        raise InputError(
-            f"--report {report} is no page", expected="a name ending in .html", received=report.name
-        )
-    if any(one is not None and Path(one).resolve() == report.resolve() for one in inputs):
-        raise InputError(f"--report {report} is an input", expected="a name of its own", received=str(report))
 
 
 def _named_files(given: Sequence[str] | None) -> dict[str, Path]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -13,11 +13,15 @@ from zhiyin.cli.output import say, show_problems
 from zhiyin.config import Recipe
 from zhiyin.data import DataDescription, Dataset, ProblemReport, infer_schema, load_bundled
 from zhiyin.data.bundled import BUNDLED
+from zhiyin.data.loading import Options
 from zhiyin.data.reading.problems import RejectedRowsError
+from zhiyin.data.reading.times import DATES, DateOrder
 from zhiyin.errors import ConfigError, InputError
 
 __all__ = [
+    "REJECTED",
     "ColumnsOption",
+    "DatesOption",
     "DelimiterOption",
     "EventsArgument",
     "InferOption",
@@ -25,11 +29,13 @@ __all__ = [
     "MaxRejectedOption",
     "UsersOption",
     "YesOption",
+    "check_outputs",
     "describe_data",
     "read_dataset",
     "read_described",
 ]
 
+REJECTED: Final = "rejected.jsonl"
 EventsArgument = Annotated[
     str,
     typer.Argument(
@@ -48,6 +54,9 @@ MaxRejectedOption = Annotated[
 ]
 InferOption = Annotated[bool, typer.Option("--infer", help="Guess which column is which, show it, and ask.")]
 YesOption = Annotated[bool, typer.Option("--yes", help="Take what was guessed without asking.")]
+DatesOption = Annotated[
+    str | None, typer.Option(help="Order of dates with the year last: dmy or mdy.", metavar="ORDER")
+]
 DelimiterOption = Annotated[str, typer.Option(help="Delimiter of CSV files.")]
 
 
@@ -61,12 +70,21 @@ def read_dataset(
     max_rejected: float = 0.1,
     rejected: Path | None = None,
     recipe: Recipe | None = None,
+    dates: str | None = None,
     infer: bool = False,
     yes: bool = False,
 ) -> Dataset:
     """Read what is named and report what was odd; rejected rows and changed cells go to ``rejected``."""
     description, folder = describe_data(
-        events, items, users, columns, delimiter, max_rejected=max_rejected, guess=infer, yes=yes
+        events,
+        items,
+        users,
+        columns,
+        delimiter,
+        max_rejected=max_rejected,
+        dates=dates,
+        guess=infer,
+        yes=yes,
     )
     return read_described(description, folder, recipe=recipe, rejected=rejected, bundled=events)
 
@@ -79,6 +97,7 @@ def describe_data(
     delimiter: str,
     *,
     max_rejected: float = 0.1,
+    dates: str | None = None,
     guess: bool = False,
     yes: bool = False,
 ) -> tuple[DataDescription | None, Path]:
@@ -86,7 +105,7 @@ def describe_data(
     if events in BUNDLED and not Path(events).exists():
         return None, Path()
     if events.lower().endswith(".toml"):
-        if items is not None or users is not None or columns or guess:
+        if items is not None or users is not None or columns or guess or dates:
             raise ConfigError(
                 f"{events} describes the data alone",
                 expected="no other files, no --column and no --infer beside it",
@@ -100,9 +119,17 @@ def describe_data(
         users=None if users is None else str(users),
         columns=_mapping(columns) or {},
         delimiter=delimiter,
+        dates=_date_order(dates),
         max_rejected=max_rejected,
     )
-    return (guessed(made, yes=yes) if guess else made), Path()
+    return (guessed(made, yes=yes, dated=dates is not None) if guess else made), Path()
+
+
+def _date_order(dates: str | None) -> DateOrder:
+    for order in DATES:
+        if dates in (order, None):
+            return order
+    raise InputError("--dates is unknown", expected=", ".join(DATES), received=str(dates))
 
 
 def read_described(
@@ -130,7 +157,7 @@ def read_described(
     return dataset
 
 
-def guessed(description: DataDescription, *, yes: bool) -> DataDescription:
+def guessed(description: DataDescription, *, yes: bool, dated: bool = False) -> DataDescription:
     """The description with columns, delimiter and dates as they were guessed and confirmed.
 
     Raises
@@ -138,40 +165,76 @@ def guessed(description: DataDescription, *, yes: bool) -> DataDescription:
     InputError
         When a required column is missing, or nobody is there to confirm.
     """
+    asked = Options(columns=description.columns)
     schemas = {
-        kind: infer_schema(place, kind)
+        kind: infer_schema(place, kind, columns={k: v for k, (v, _) in asked.columns_of(kind).items()})
         for kind in ("events", "items", "users")
         if (place := getattr(description, kind)) is not None
     }
-    for schema in schemas.values():
+    for kind, schema in schemas.items():
         say(schema.summary())
-        missing = [name for name in schema.missing if name not in description.columns]
-        if missing:
+        if schema.missing:
             raise InputError(
-                f"{schema.file}: nothing looks like {', '.join(missing)}",
-                expected=", ".join(missing),
-                received=", ".join(schema.unused) or "no other columns",
-                hint=f"Name it: --column {missing[0]}=NAME.",
+                f"{schema.file}: nothing looks like {', '.join(schema.missing)}",
+                expected=", ".join(schema.missing),
+                received=", ".join(schema.unused) or "no other columns with fitting cells",
+                hint=f"Name it: --column {kind}.{schema.missing[0]}=NAME.",
+            )
+        if schema.doubts and kind == "events":
+            raise InputError(
+                f"{schema.file}: {schema.doubts[0]}",
+                expected="times as in 2011-12-09 12:50, or seconds",
+                received="something else",
+                hint="Write the column in one of these ways, or rename it if it is no part of this.",
             )
     if not (yes or (sys.stdin.isatty() and typer.confirm("Is that right?", err=True))):
         raise InputError(
             "What was guessed is not confirmed", expected="yes", received="no answer, or no",
             hint="Add --yes, or name the columns: --column user_id=NAME.",
         )  # fmt: skip
-    columns = {
-        (ours if kind == "events" else f"{kind}.{ours}"): theirs
-        for kind, schema in schemas.items()
-        for ours, theirs in schema.columns.items()
-    }
+    told = description.delimiter != ","
     return description.model_copy(
         update={
-            "columns": {**columns, **description.columns},
-            "delimiter": schemas["events"].delimiter
-            if description.delimiter == ","
-            else description.delimiter,
-            "dates": schemas["events"].dates or description.dates,
+            "columns": {
+                f"{kind}.{ours}": theirs
+                for kind, schema in schemas.items()
+                for ours, theirs in schema.columns.items()
+            },
+            "delimiter": description.delimiter
+            if told
+            else _same({k: one.delimiter for k, one in schemas.items()}),
+            "dates": description.dates
+            if dated
+            else _same({k: one.dates or "ymd" for k, one in schemas.items()}),
         }
     )
+
+
+def _same(by_table: dict[str, Any]) -> Any:
+    """One value where all tables have the same, else by table."""
+    return next(iter(by_table.values())) if len(set(by_table.values())) == 1 else by_table
+
+
+def check_outputs(
+    outputs: Sequence[Path | None], inputs: Sequence[str | Path | None], *suffixes: str
+) -> None:
+    """What is written goes to files of its own, never over what is read.
+
+    Raises
+    ------
+    InputError
+        When an output is one of the inputs, or has another suffix than is expected of it.
+    """
+    read = {Path(one).resolve() for one in inputs if one is not None}
+    for path, suffix in zip(outputs, suffixes, strict=True):
+        if path is None:
+            continue
+        if path.resolve() in read:
+            raise InputError(f"{path} is an input", expected="a name of its own", received=str(path))
+        if path.suffix.lower() != suffix:
+            raise InputError(
+                f"{path} has another suffix", expected=f"a name ending in {suffix}", received=path.name
+            )
 
 
 def _keep_rejected(report: ProblemReport, path: Path | None) -> None:
@@ -181,7 +244,7 @@ def _keep_rejected(report: ProblemReport, path: Path | None) -> None:
     if report.n_rejected or report.changed_rows.height:
         report.write_rejected(path)
         say(f"Rejected rows and changed cells are in {path}")
-    else:
+    elif path.name == REJECTED:
         path.unlink(missing_ok=True)
 
 

@@ -8,7 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from zhiyin.cli.files import (
+    REJECTED,
     ColumnsOption,
+    DatesOption,
     DelimiterOption,
     EventsArgument,
     InferOption,
@@ -35,6 +37,7 @@ def fit(
     columns: ColumnsOption = None,
     delimiter: DelimiterOption = ",",
     max_rejected: MaxRejectedOption = 0.1,
+    dates: DatesOption = None,
     infer: InferOption = False,
     yes: YesOption = False,
     settings: SetOption = None,
@@ -49,8 +52,9 @@ def fit(
         columns,
         delimiter,
         max_rejected=max_rejected,
-        rejected=out / "rejected.jsonl",
+        rejected=out / REJECTED,
         recipe=made.recipe,
+        dates=dates,
         infer=infer,
         yes=yes,
     )

@@ -65,6 +65,7 @@ def _spoken(text: str) -> str:
     text = re.sub(r"Pass columns=\{'(\w+)': '([^']*)'\}", r"Pass --column \1=\2", text)
     text = re.sub(r"pass columns=\{'(\w+)': '([^']*)'\}", r"pass --column \1=\2", text)
     text = re.sub(r"delimiter=('[^']*')", r"--delimiter \1", text)
+    text = re.sub(r"dates='(dmy|mdy)'", r"--dates \1", text)
     return text.replace("max_rejected=1.0", "--max-rejected 1")
 
 

@@ -28,6 +28,7 @@ __all__ = [
     "indexed_triples",
     "indexed_vectors",
     "people_of",
+    "strange_weights",
 ]
 
 AS_TEXT: Final = (Columns.EVENT, Columns.SESSION_ID)  # kept as codes in memory, as text in files
@@ -164,6 +165,28 @@ def checked_weights(weights: Mapping[str, float] | None) -> dict[str, float]:
     if not np.isfinite(list(checked.values())).all():
         raise InputError("An event weight is not finite", expected="finite numbers", received=str(checked))
     return checked
+
+
+def strange_weights(events: pl.DataFrame, weights: Mapping[str, float]) -> list[str]:
+    """Remarks on weights of types that no event has.
+
+    Raises
+    ------
+    InputError
+        When the weights leave no event that is a sign of interest.
+    """
+    kinds = categories(events[Columns.EVENT])
+    signs = pl.Series([weights.get(kind, 1.0) > 0 for kind in kinds], dtype=pl.Boolean)
+    wanted = signs.gather(events[Columns.EVENT].to_physical())
+    if not (wanted & (events[Columns.VALUE] > 0)).any():
+        raise InputError(
+            "No event is a sign of interest",
+            expected="a value and an event weight above 0",
+            received=", ".join(f"{kind} {weights.get(kind, 1.0):g}" for kind in kinds),
+            hint="Give a positive weight to the types that mean interest.",
+        )
+    strange = [kind for kind in weights if kind not in kinds]
+    return [f"event_weights name types that no event has: {', '.join(strange)}"] if strange else []
 
 
 def indexed_events(events: pl.DataFrame, catalogue: Catalogue, people: pl.DataFrame) -> pl.DataFrame:

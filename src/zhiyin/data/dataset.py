@@ -31,6 +31,7 @@ from zhiyin.data.assembling import (
     indexed_triples,
     indexed_vectors,
     people_of,
+    strange_weights,
 )
 from zhiyin.data.catalogue import Catalogue
 from zhiyin.data.cleaning import Switches
@@ -85,8 +86,8 @@ class Dataset:
         vectors: Mapping[str, str | Path] | str | Path | None = None,
         triples: Place | None = None,
         columns: Mapping[str, str] | None = None,
-        delimiter: str = ",",
-        dates: DateOrder = "ymd",
+        delimiter: str | Mapping[str, str] = ",",
+        dates: DateOrder | Mapping[str, DateOrder] = "ymd",
         event_weights: Mapping[str, float] | None = None,
         max_rejected: float = 0.1,
         cleaning: Switches | None = None,
@@ -109,10 +110,10 @@ class Dataset:
             ``head, relation, tail[, source]``; heads and tails are items by id, or by title.
         columns : Mapping
             Our name -> the file's name, where they differ; "items.title": of the items alone.
-        delimiter : str
-            Of CSV files.
-        dates : {"ymd", "dmy", "mdy"}
-            Order of day and month where the year is last; "ymd": such dates are refused.
+        delimiter : str or Mapping
+            Of CSV files; or by table: {"items": ";"}.
+        dates : {"ymd", "dmy", "mdy"} or Mapping
+            Order of day and month where the year is last; "ymd": such dates are refused; or by table.
         event_weights : Mapping
             Event type -> strength; multiplies ``value``. Events of strength <= 0 stay in histories
             but are no sign of interest: not in ``matrix``, not in the truth of a split.
@@ -163,7 +164,7 @@ class Dataset:
             When a column is missing, has a type that cannot be used, or holds null ids, decimal
             ids, or times that are null, NaN, infinite or negative; or a user is listed twice.
         InputError
-            When an event weight is not finite.
+            When an event weight is not finite, or no event is a sign of interest.
 
         Examples
         --------
@@ -172,12 +173,14 @@ class Dataset:
         ('0012', '1e5')
         """
         report = report if report is not None else ProblemReport()
+        weights = checked_weights(event_weights)
         events, said = checked_events(events, texts)
         catalogue, report = catalogue_of(events, items, report)
         people = people_of([events, said], users)
         full = indexed_events(events, catalogue, people)
         times = full[Columns.TIMESTAMP]  # sorted
         joined, notes = indexed_vectors(vectors or {}, catalogue)
+        notes += strange_weights(full, weights)
         return cls(
             catalogue,
             people,
@@ -186,7 +189,7 @@ class Dataset:
             event_types=categories(full[Columns.EVENT]),
             report=replace(report, notes=(*report.notes, *notes)),
             has_times=bool(times[0] < times[-1]),
-            event_weights=checked_weights(event_weights),
+            event_weights=weights,
             texts=indexed_texts(said, catalogue, people),
             vectors=joined,
             triples=indexed_triples(triples, catalogue),

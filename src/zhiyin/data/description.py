@@ -19,6 +19,7 @@ from zhiyin.errors import ConfigError
 __all__ = ["DataDescription"]
 
 ENVIRONMENT: Final = "env:"
+BESIDE: Final = "sqlite:///"
 
 
 class DataDescription(Config):
@@ -41,8 +42,8 @@ class DataDescription(Config):
     vectors: dict[str, str] = Field(default_factory=dict)
     sql: str | None = None
     columns: dict[str, str] = Field(default_factory=dict)
-    delimiter: str = ","
-    dates: DateOrder = "ymd"
+    delimiter: str | dict[str, str] = ","
+    dates: DateOrder | dict[str, DateOrder] = "ymd"
     max_rejected: float = Field(default=0.1, ge=0, le=1)
     event_weights: dict[str, float] = Field(default_factory=dict)
     cleaning: dict[str, bool | dict[str, Any]] = Field(default_factory=dict)
@@ -95,18 +96,22 @@ class DataDescription(Config):
             cleaning=self.cleaning,
         )
 
-    def moved(self, folder: str | Path) -> Self:
-        """The same description with its paths, relative to here, made relative to another folder."""
+    def moved(self, old: str | Path, new: str | Path) -> Self:
+        """The same description, its paths relative to ``new`` instead of ``old``."""
+        here, home = Path(old), Path(new).resolve()
+
+        def relative(given: str) -> str:
+            return os.path.relpath((here / given).resolve(), home)
+
+        vectors = {name: relative(path) for name, path in self.vectors.items()}
         if self.sql is not None:
-            return self
-        names = ("events", "items", "users", "texts", "triples")
-        home = Path(folder).resolve()
+            return self.model_copy(update={"vectors": vectors, "sql": _absolute(self.sql, here)})
         paths = {
-            name: os.path.relpath(Path(given).resolve(), home)
-            for name in names
+            name: relative(given)
+            for name in ("events", "items", "users", "texts", "triples")
             if (given := getattr(self, name)) is not None
         }
-        return self.model_copy(update=paths)
+        return self.model_copy(update={**paths, "vectors": vectors})
 
     def write(self, path: str | Path) -> None:
         """Write what differs from the defaults as TOML."""
@@ -133,7 +138,14 @@ class DataDescription(Config):
                     hint=f"export {name}=postgresql://…",
                 )
             url = os.environ[name]
-        return Query(url, given)
+        return Query(_absolute(url, folder), given)
+
+
+def _absolute(url: str, folder: Path) -> str:
+    """The URL with the file of an SQLite database that lies beside a description made absolute."""
+    if not url.startswith(BESIDE) or url.startswith(f"{BESIDE}/"):
+        return url
+    return BESIDE + str((folder / url.removeprefix(BESIDE)).resolve())
 
 
 def _flat(columns: Mapping[str, Any]) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from zhiyin.data.reading.sql import Query
 from zhiyin.data.reading.tables import Place, TableReader
 from zhiyin.data.reading.times import DateOrder, times
 
-__all__ = ["Guess", "Schema", "infer_schema"]
+__all__ = ["EARLIEST", "Guess", "Schema", "infer_schema"]
 
 Kind = Literal["events", "items", "users", "texts", "triples"]
 LAYOUTS: Final[Mapping[Kind, Layout]] = {
@@ -36,6 +36,8 @@ LAYOUTS: Final[Mapping[Kind, Layout]] = {
 SAMPLE: Final = 5_000
 HEAD: Final = 2**20
 CONTENT: Final = 0.9  # share of the cells that must fit
+EARLIEST: Final = 157_766_400.0  # 1975: seconds before are rather an index or a serial number
+USUAL, TOLD = 2.0, 4.0
 DATE_WORDS: Final[Mapping[DateOrder | None, str]] = {
     "ymd": "year-month-day", "dmy": "day/month/year", "mdy": "month/day/year",
     None: "day/month/year or month/day/year: say which (dates = \"dmy\" or \"mdy\")",
@@ -58,8 +60,8 @@ class Schema:
     """What a file's columns seem to be.
 
     ``missing``: required columns that nothing looks like. ``unused``: columns of the file that have no
-    part. ``dates``: order of day, month and year, None where day or month may be first; ``delimiter``:
-    of a CSV file.
+    part. ``doubts``: columns that look like one of ours by name, and are not by their cells. ``dates``:
+    order of day, month and year, None where day or month may be first; ``delimiter``: of a CSV file.
     """
 
     kind: str
@@ -67,6 +69,7 @@ class Schema:
     guesses: tuple[Guess, ...]
     missing: tuple[str, ...]
     unused: tuple[str, ...]
+    doubts: tuple[str, ...] = ()
     delimiter: str = ","
     dates: DateOrder | None = "ymd"
 
@@ -78,7 +81,8 @@ class Schema:
     @property
     def certain(self) -> bool:
         """Whether nothing is missing and every name is certain."""
-        return not self.missing and self.dates is not None and all(one.sure for one in self.guesses)
+        sure = all(one.sure for one in self.guesses) and self.dates is not None
+        return sure and not self.missing and not self.doubts
 
     def summary(self) -> str:
         """Put it in words: a line for each column."""
@@ -87,6 +91,7 @@ class Schema:
             mark = "" if one.sure else "  (not sure)"
             lines.append(f"  {one.ours} <- {one.theirs}: {one.why}; {', '.join(one.cells)}{mark}")
         lines += [f"  {name}: nothing looks like it" for name in self.missing]
+        lines += [f"  {doubt}" for doubt in self.doubts]
         if self.unused:
             kept = "kept as attributes" if LAYOUTS[self.kind].open else "left out"  # type: ignore[index]
             lines.append(f"  {kept}: {', '.join(self.unused)}")
@@ -97,7 +102,7 @@ class Schema:
         return "\n".join(lines)
 
 
-def infer_schema(place: Place, kind: Kind) -> Schema:
+def infer_schema(place: Place, kind: Kind, *, columns: Mapping[str, str] | None = None) -> Schema:
     r"""Guess which column is which from the first rows of a file.
 
     Parameters
@@ -105,6 +110,8 @@ def infer_schema(place: Place, kind: Kind) -> Schema:
     place : path or Query
     kind : {"events", "items", "users", "texts", "triples"}
         What the rows are.
+    columns : Mapping[str, str], optional
+        Our name -> the file's, where it is known already.
 
     Raises
     ------
@@ -126,22 +133,45 @@ def infer_schema(place: Place, kind: Kind) -> Schema:
     delimiter = "," if isinstance(place, Query) else _delimiter(place)
     cells = _sample(place, delimiter)
     layout = LAYOUTS[kind]
+    told = {ours: theirs for ours, theirs in (columns or {}).items() if theirs in cells.columns}
     dates: DateOrder | None = "ymd"
     guesses: list[Guess] = []
+    doubts: list[str] = []
     left = list(cells.columns)
-    for ours in layout.names:
-        ranked = sorted(((_score(ours, theirs, cells, layout), theirs) for theirs in left), reverse=True)
-        if not ranked or ranked[0][0] <= 0:
-            continue
-        score, theirs = ranked[0]
+    for ours in sorted(layout.names, key=lambda name: name not in told):
+        if ours in told:
+            score, theirs = TOLD, told[ours]
+        else:
+            ranked = [(_score(ours, one, layout), one) for one in left]
+            fitting = [one for one in ranked if one[0] > 0 and _fits(ours, cells[one[1]], layout)]
+            doubts += _doubts(ours, ranked, fitting, cells)
+            if not fitting:
+                continue
+            score, theirs = max(fitting, key=lambda one: one[0])
         left.remove(theirs)
         if ours in layout.times:
             dates = _date_order(cells[theirs])
         guesses.append(_guess(ours, theirs, cells[theirs], score))
     found = {one.ours for one in guesses}
-    missing = tuple(name for name in layout.ids if name not in found)
+    missing = tuple(name for name in (*layout.ids, *layout.needed) if name not in found)
     name = place.name if isinstance(place, Query) else locate(place).name
-    return Schema(kind, name, tuple(guesses), missing, tuple(left), delimiter, dates)
+    order = {ours: at for at, ours in enumerate(layout.names)}
+    guesses.sort(key=lambda one: order[one.ours])
+    return Schema(kind, name, tuple(guesses), missing, tuple(left), tuple(doubts), delimiter, dates)
+
+
+def _doubts(
+    ours: str,
+    ranked: Sequence[tuple[float, str]],
+    fitting: Sequence[tuple[float, str]],
+    cells: pl.DataFrame,
+) -> list[str]:
+    """A column with the very name whose cells are something else, where nothing else fits."""
+    odd = [theirs for score, theirs in ranked if score >= USUAL and (score, theirs) not in fitting]
+    if fitting or not odd or cells[odd[0]].drop_nulls().is_empty():
+        return []
+    shown = ", ".join(repr(cell[:30]) for cell in cells[odd[0]].drop_nulls().head(2))
+    return [f"{ours}: {odd[0]} has the name, but its cells are something else: {shown}"]
 
 
 def _delimiter(place: Place) -> str:
@@ -151,7 +181,9 @@ def _delimiter(place: Place) -> str:
         return "\t"
     if source.format != "csv":
         return ","
-    first = next(blocks(source, size=HEAD)).split(b"\n", 1)[0].decode("utf-8", "replace")
+    first = re.split(rb"[\r\n]", next(blocks(source, size=HEAD)).lstrip(), maxsplit=1)[0].decode(
+        "utf-8", "replace"
+    )
     widths = {one: len(next(csv.reader([first], delimiter=one), [])) for one in DELIMITERS}
     return max(widths, key=lambda one: widths[one])
 
@@ -172,21 +204,21 @@ def _names() -> dict[str, list[str]]:
     return found
 
 
-def _score(ours: str, theirs: str, cells: pl.DataFrame, layout: Layout) -> float:
-    """How likely a column is ours: 3 for the very name, 2 a usual one, 1 a similar one; 0: it is not."""
+def _score(ours: str, theirs: str, layout: Layout) -> float:
+    """How likely a name is ours: 3 for the very name, 2 for a usual one, 1 for a similar one; 0: it is not.
+
+    Only what is required is taken from a similar name; "id" alone is that of what the rows are.
+    """
     known = _names()[ours]
     plain = re.sub(r"[\W_]", "", theirs).casefold()
     if theirs == ours:
-        score = 3.0
-    elif plain in known:
-        score = 2.0 + (len(known) - known.index(plain)) / (10 * len(known))
-    elif any(name in plain for name in known if len(name) > 3 or not name.isascii()):
-        score = 1.2
-    elif difflib.get_close_matches(plain, known, n=1, cutoff=0.85):
-        score = 1.0
-    else:
-        return 0.0
-    return score if _fits(ours, cells[theirs], layout) else 0.0
+        return 3.0
+    if plain in known:
+        return USUAL + (len(known) - known.index(plain)) / (10 * len(known))
+    if plain == "id" and ours == layout.unique:
+        return USUAL
+    similar = difflib.get_close_matches(plain, known, n=1, cutoff=0.85)
+    return 1.0 if similar and ours in (*layout.ids, *layout.needed) else 0.0
 
 
 def _fits(ours: str, column: pl.Series, layout: Layout) -> bool:
@@ -196,10 +228,12 @@ def _fits(ours: str, column: pl.Series, layout: Layout) -> bool:
     if filled.is_empty():
         return ours not in layout.ids
     if ours in layout.times:
-        order = _date_order(column) or "dmy"
-        return float(_seconds(filled, order).is_not_null().mean() or 0) >= CONTENT  # type: ignore[arg-type]
+        seconds = _seconds(filled, _date_order(column) or "dmy")
+        late = (seconds >= EARLIEST).fill_null(False)  # smaller numbers count something else
+        return float(late.mean() or 0) >= CONTENT  # type: ignore[arg-type]
     if ours in layout.numbers:
-        bare = filled.str.replace_all(r"[£$€¥￥,\s]|元", "").cast(pl.Float64, strict=False)
+        plain = filled.str.replace_all(r"[£$€¥￥\s]|元", "").str.replace_all(r",(\d{3})", "$1")
+        bare = plain.cast(pl.Float64, strict=False)
         return float(bare.is_not_null().mean() or 0) >= CONTENT  # type: ignore[arg-type]
     if ours == layout.unique:
         return filled.n_unique() >= CONTENT * len(filled)
@@ -225,6 +259,7 @@ def _date_order(cells: pl.Series) -> DateOrder | None:
 
 
 def _guess(ours: str, theirs: str, column: pl.Series, score: float) -> Guess:
-    why = "the same name" if score >= 3 else "a usual name" if score >= 2 else "a similar name"
+    why = "as you say" if score == TOLD else "the same name" if score >= 3 else "a usual name"
+    why = why if score >= USUAL else "a similar name"
     cells: Sequence[str] = column.drop_nulls().unique(maintain_order=True).head(3).to_list()
-    return Guess(ours, theirs, why, tuple(cell[:40] for cell in cells), sure=score >= 2)
+    return Guess(ours, theirs, why, tuple(cell[:40] for cell in cells), sure=score >= USUAL)

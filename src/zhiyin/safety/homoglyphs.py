@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-__all__ = ["unmask"]
+__all__ = ["LOOKALIKES", "unmask"]
 
 # Cyrillic and Greek letters that look like Latin ones (Unicode Technical Standard #39, confusables).
 _PAIRS: Final = {
@@ -17,7 +17,7 @@ _PAIRS: Final = {
     "Ε": "E", "Ζ": "Z", "Η": "H", "Ι": "I", "Κ": "K", "Μ": "M", "Ν": "N", "Ο": "O", "Ρ": "P", "Τ": "T",
     "Υ": "Y", "Χ": "X",
 }  # fmt: skip
-_TABLE: Final = str.maketrans(_PAIRS)
+LOOKALIKES: Final = str.maketrans(_PAIRS)
 _LOOKALIKE: Final = re.compile(f"[{''.join(_PAIRS)}]")
 _WORD: Final = re.compile(r"[^\W\d_]+")
 _LATIN: Final = re.compile("[A-Za-z]")
@@ -39,6 +39,9 @@ def unmask(text: str) -> str:
     """
     if text.isascii() or not _LOOKALIKE.search(text):
         return text
-    return _WORD.sub(
-        lambda match: match.group().translate(_TABLE) if _LATIN.search(match.group()) else match.group(), text
-    )
+    return _WORD.sub(_latin, text)
+
+
+def _latin(match: re.Match[str]) -> str:
+    word = match.group()
+    return word.translate(LOOKALIKES) if _LATIN.search(word) else word

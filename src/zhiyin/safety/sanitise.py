@@ -14,7 +14,7 @@ import unicodedata
 from typing import Final
 
 from zhiyin.errors import InputError
-from zhiyin.safety.homoglyphs import unmask
+from zhiyin.safety.homoglyphs import LOOKALIKES, unmask
 from zhiyin.safety.tokens import break_tokens
 
 __all__ = ["sanitise"]
@@ -36,7 +36,7 @@ _BRACKETS: Final = str.maketrans({"<": "‹", ">": "›", "[": "(", "]": ")"})
 _HEADINGS: Final = re.compile("#{2,}")
 _ROLES: Final = re.compile(
     r"(\b(?:human|user|assistant|system|instructions?|response|developer|tool|bot|gpt|ai)"
-    r"|用户|助手|助理|系统|人类|指令|回答) ?:",
+    r"|用户|助手|助理|系统|人类|指令|回答) ?[:∶ː]",
     re.IGNORECASE,
 )
 
@@ -88,7 +88,17 @@ def sanitise(text: str, *, max_chars: int = 200) -> str:
     seen = _UNSEEN.sub("", re.sub(r"\s+", " ", text[:window]))
     clean = " ".join(unicodedata.normalize("NFKC", seen).split())
     clean = _HEADINGS.sub("#", clean.translate(_BRACKETS))
-    clean = break_tokens(_ROLES.sub(r"\1 -", unmask(clean)))
+    clean = break_tokens(_without_roles(unicodedata.normalize("NFKC", unmask(clean))))
     if len(clean) <= max_chars and len(text) <= window:
         return clean
     return (clean[: max_chars - len(ELLIPSIS)].rstrip() + ELLIPSIS) if clean else ""
+
+
+def _without_roles(text: str) -> str:
+    """The text with a dash for the colon of role markers, look-alike letters included."""
+    plain = text.translate(LOOKALIKES)  # one letter for one, so places stay
+    made, end = [], 0
+    for match in _ROLES.finditer(plain):
+        made += [text[end : match.end(1)], " -"]
+        end = match.end()
+    return "".join([*made, text[end:]])

@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from zhiyin.errors import InputError
 from zhiyin.text.words import stop_words, word_spans, words
 
 __all__ = ["Mention", "TitleLinker"]
@@ -97,6 +98,8 @@ class TitleLinker:
             (mention, items) -> a number for each item by which those of one mention are ordered, such as
             the cosine of an encoder's vectors; else they are ordered by score.
         """
+        if limit < 1:
+            raise InputError("limit is too small", expected=">= 1", received=str(limit))
         spans = self._spoken(text[:LONGEST])
         candidates = sorted({item for *_, one in spans for item in self._postings.get(one, ())})
         if not candidates:

@@ -27,7 +27,8 @@ class Layout:
     another name that is accepted. ``unique``: the column whose values may not repeat.
     ``instead``: id column -> text column that may stand in its place in a row, as a search has words
     and no item. ``strict``: whether a row with an unreadable number, or without a time where the
-    column exists, is rejected; else the cell is left empty.
+    column exists, is rejected; else the cell is left empty. ``needed``: text columns whose empty cells
+    are rejected.
     ``open``: whether other columns are kept, as text.
     """
 
@@ -39,6 +40,7 @@ class Layout:
     aliases: Mapping[str, str] = field(default_factory=dict)
     unique: str | None = None
     instead: Mapping[str, str] = field(default_factory=dict)
+    needed: tuple[str, ...] = ()
     strict: bool = True
     open: bool = False
 
@@ -63,6 +65,7 @@ TEXTS: Final = Layout(
     times=(Columns.TIMESTAMP,),
     texts=(Columns.TEXT, Columns.EVENT, Columns.ITEM_ID),
     aliases={Columns.TEXT: "comment"},
+    needed=(Columns.TEXT,),
 )
 TRIPLES: Final = Layout(
     "triples",
@@ -122,12 +125,18 @@ def checked_names(file: str, cells: Sequence[str], *, delimiter: str | None = No
 
 
 def resolve(
-    file: str, names: Sequence[str], layout: Layout, columns: Mapping[str, str] | None
+    file: str,
+    names: Sequence[str],
+    layout: Layout,
+    columns: Mapping[str, str] | None,
+    *,
+    shared: bool = False,
 ) -> tuple[dict[str, str], list[str]]:
     """Map our names to the file's; also return the file's columns that are left out.
 
     A mapping may serve several files, so a name of ours that this kind of file does not have is
-    passed over, and where the mapped column is absent our own name is looked for.
+    passed over, and where the mapped column is absent our own name is looked for. ``shared``: the
+    mapping was made for several files, and what is optional here may be absent.
 
     Raises
     ------
@@ -142,7 +151,7 @@ def resolve(
         theirs = next((one for one in asked if one in names), None)
         if theirs is not None:
             found[name] = theirs
-        elif name in layout.ids or name in mapping:
+        elif name in (*layout.ids, *layout.needed) or (name in mapping and not shared):
             absent[name] = asked[0]
     if absent:
         raise _absent(file, names, absent)

@@ -124,9 +124,10 @@ class _Lines:
 
 def _frame(batch: list[list[str]], names: list[str]) -> pl.DataFrame:
     columns = zip(*batch, strict=True) if batch else [[] for _ in names]
-    return pl.DataFrame(
+    frame = pl.DataFrame(
         [pl.Series(name, cells, dtype=pl.String) for name, cells in zip(names, columns, strict=True)]
     )
+    return frame.with_columns(pl.when(pl.col(pl.String) != "").then(pl.col(pl.String)))
 
 
 class _State:

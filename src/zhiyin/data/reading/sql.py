@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import sqlite3
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,7 @@ from zhiyin.errors import DataError, MissingExtraError
 __all__ = ["Query", "read_query"]
 
 ROWS: Final = 100_000  # that are in memory at a time
+ATTACH: Final = 24  # SQLITE_ATTACH of sqlite3.h
 _TABLE: Final = re.compile(r"[\w.]+", re.UNICODE)
 
 
@@ -132,8 +134,15 @@ def _url(query: Query) -> URL:
 def _read_only(connection: Connection) -> None:
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql("PRAGMA query_only = ON")
+        raw = connection.connection.driver_connection
+        if isinstance(raw, sqlite3.Connection):  # attached files would be made, also by VACUUM INTO
+            raw.set_authorizer(_no_attach)
     elif connection.dialect.name == "postgresql":
         connection.exec_driver_sql("SET TRANSACTION READ ONLY")
+
+
+def _no_attach(action: int, *_: object) -> int:
+    return sqlite3.SQLITE_DENY if action == ATTACH else sqlite3.SQLITE_OK
 
 
 def _select(query: Query, connection: Connection) -> str:

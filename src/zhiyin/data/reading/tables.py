@@ -40,6 +40,8 @@ class TableReader:
         Which columns there may be.
     columns, delimiter, dates, max_rejected
         As in ``read_events``.
+    shared : bool
+        Whether ``columns`` was made for several files: an optional column of it may be absent.
     block : int
         Bytes of text read at a time.
     """
@@ -53,6 +55,7 @@ class TableReader:
         delimiter: str = ",",
         dates: DateOrder = "ymd",
         max_rejected: float = 0.1,
+        shared: bool = False,
         block: int = BLOCK,
     ) -> None:
         if len(delimiter) != 1 or not delimiter.isascii() or delimiter in '"\r\n\0':
@@ -65,7 +68,8 @@ class TableReader:
         if dates not in DATES:
             raise InputError("dates is unknown", expected=", ".join(DATES), received=repr(dates))
         self._layout, self._columns, self._delimiter, self._dates = layout, columns, delimiter, dates
-        self._max_rejected, self._block = max_rejected, block
+        self._max_rejected, self._shared, self._block = max_rejected, shared, block
+        self.used: set[str] = set()  # names of ``columns`` that were found
         self._collector = Collector(self.name)
 
     @property
@@ -115,7 +119,8 @@ class TableReader:
 
     def _typed(self, cells: pl.DataFrame) -> pl.DataFrame:
         layout, collector = self._layout, self._collector
-        found, rest = resolve(self.name, cells.columns, layout, self._columns)
+        found, rest = resolve(self.name, cells.columns, layout, self._columns, shared=self._shared)
+        self.used |= {name for name, theirs in (self._columns or {}).items() if found.get(name) == theirs}
         if rest:
             collector.remark(f"columns left out, as {layout.kind} do not have them: {', '.join(rest)}")
         return pl.DataFrame(
@@ -131,7 +136,14 @@ class TableReader:
         if name in layout.ids:
             other = found.get(layout.instead.get(name, ""))
             return ids(column, collector, instead=None if other is None else cells[other])
-        return texts(column, collector, strip=name in STRIPPED)
+        text = texts(column, collector, strip=name in STRIPPED)
+        if name == Columns.TEXT:
+            text = text.set(text.str.strip_chars() == "", None)
+        if name in layout.needed:
+            collector.reject(
+                text.is_null(), theirs, kind="no text", expected="a text", remedy="Remove the row."
+            )
+        return text
 
 
 def read_events(

@@ -1,14 +1,16 @@
 """Cells -> seconds since 1970, UTC; knows spellings of time, not files.
 
-Numbers are seconds; beyond 1e11 (the year 5138) they are milliseconds. Texts have year, month and day
-in this order (``2011-12-09``, ``2011/12/9 12:50``, ``2011-12-09T12:50:00.123Z``, ``2011年12月9日``), or in
-the order that is told (``9/12/2011 8:26 PM``); a text without a zone is UTC.
+Numbers are seconds; beyond 1e11 (the year 5138) they are milliseconds; eight or fourteen digits that are
+a date are one (``20111209``). Texts have year, month and day in this order (``2011-12-09``,
+``2011/12/9 12:50``, ``2011-12-09T12:50:00.123Z``, ``2011年12月9日``), or in the order that is told
+(``9/12/2011 8:26 PM``); a text without a zone is UTC.
 """
 
 from __future__ import annotations
 
 from typing import Final, Literal
 
+import numpy as np
 import polars as pl
 
 from zhiyin.data.reading.collecting import Collector
@@ -50,7 +52,7 @@ def times(cells: pl.Series, collector: Collector, *, required: bool, dates: Date
     empty = text == ""
     if required:
         collector.reject(empty, column, kind="no time", expected=EXPECTED, remedy="Fill the cell.")
-    seconds = text.cast(pl.Float64, strict=False)
+    seconds = _whole_dates(text, text.cast(pl.Float64, strict=False), column, collector)
     odd = seconds.is_null() & ~empty
     if odd.any():
         parsed, zoneless = _parsed(text.filter(odd), dates)
@@ -81,6 +83,25 @@ def times(cells: pl.Series, collector: Collector, *, required: bool, dates: Date
         remedy="Fill in the true time, or remove the row.",
     )
     return _in_range(_from_milliseconds(seconds, column, collector), column, collector)
+
+
+def _whole_dates(text: pl.Series, seconds: pl.Series, column: str, collector: Collector) -> pl.Series:
+    """The seconds, with 20111209 and 20111209125000 read as dates: as seconds they would be in 1970."""
+    likely = text.str.contains(r"^(?:19[7-9]\d|20\d\d|21\d\d)(?:0[1-9]|1[0-2])(?:[0-2]\d|3[01])(?:\d{6})?$")
+    if not likely.any():
+        return seconds
+    padded = text.filter(likely).str.pad_end(14, "0")
+    when = padded.str.to_datetime("%Y%m%d%H%M%S", strict=False).dt.epoch("s").cast(pl.Float64)
+    rows = likely.arg_true().filter(when.is_not_null())
+    found = pl.Series(np.zeros(len(text), dtype=bool)).scatter(rows, True)
+    collector.note(
+        found,
+        column,
+        kind="whole dates, read as year, month and day",
+        expected="seconds since 1970",
+        remedy="Nothing to do, unless these are seconds.",
+    )
+    return seconds.scatter(rows, when.drop_nulls())
 
 
 def _from_milliseconds(seconds: pl.Series, column: str, collector: Collector) -> pl.Series:

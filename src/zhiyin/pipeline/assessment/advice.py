@@ -15,6 +15,8 @@ __all__ = ["Method", "Recipe", "judge_language_model", "judge_methods", "suggest
 Verdict = Literal["yes", "weak", "no"]
 EASE_ITEMS = 20_000
 COLD = 0.15  # share of what must be found that is new, from which on texts matter
+COLLABORATIVE = "collaborative (item-knn, ALS, BPR)"
+LIKED = 0.65  # share of the scale from which on somebody likes
 OFTEN = 20  # events of the middle item, from which on behaviour says enough
 POSITIVES = 1_000
 
@@ -37,12 +39,16 @@ class Recipe:
     reasons: tuple[str, ...]
 
 
-def judge_methods(facts: Facts, texts: TextFacts, drift: Drift | None) -> list[Method]:
-    """Each family with its verdict."""
+def judge_methods(facts: Facts, texts: TextFacts, drift: Drift | None, probe: Probe | None) -> list[Method]:
+    """Each family with its verdict; where rules were measured, what they found counts most."""
+    if probe is not None and probe.silent:
+        new = f"{probe.cold_truth_share:.0%} of what must be found is new"
+        why = f"finds no more than chance on the newest events: {new}"
+        behaviour = [Method(name, "no", why) for name in ("popular, recent-popular", COLLABORATIVE, "EASE")]
+    else:
+        behaviour = [_popularity(facts, drift), _collaborative(facts), _ease(facts)]
     return [
-        _popularity(facts, drift),
-        _collaborative(facts),
-        _ease(facts),
+        *behaviour,
         _ratings(facts),
         _sequential(facts),
         _semantic(facts, texts),
@@ -60,7 +66,7 @@ def _popularity(facts: Facts, drift: Drift | None) -> Method:
 
 
 def _collaborative(facts: Facts) -> Method:
-    name, middle = "collaborative (item-knn, ALS, BPR)", facts.events_per_user[1]
+    name, middle = COLLABORATIVE, facts.events_per_user[1]
     known = f"{facts.known_item_share:.0%} of the events on items of at least 5 users"
     if facts.users < 50 or facts.known_item_share < 0.2:
         return Method(name, "no", f"{facts.users} users; {known}")
@@ -159,14 +165,18 @@ def suggest_recipe(facts: Facts, texts: TextFacts, methods: list[Method], model:
     if verdicts.get("EASE") == "no":
         reasons.append("take EASE out of the members: the catalogue is too large")
     if len(facts.event_types) > 1:
-        rarest = min(facts.event_types.values())
-        settings["event_weights"] = {
-            kind: round(min(1.0, rarest / count), 3) for kind, count in facts.event_types.items()
-        }
         kinds = ", ".join(f"{kind} {count:,}" for kind, count in list(facts.event_types.items())[:4])
-        reasons.append(f"event types ({kinds}): rare ones count more; set what they mean to you")
+        reasons.append(f"event types ({kinds}): say in event_weights what each means, 0 for no interest")
     if facts.rated:
-        middle = facts.values[len(facts.values) // 2]
-        settings["cleaning"] = {"value-range": {"value_from": middle}}
-        reasons.append(f"ratings: from {middle:g} on a sign of interest; lower ones are set aside")
+        reasons.append(_threshold(facts, settings))
     return Recipe("retail", settings, tuple(reasons))
+
+
+def _threshold(facts: Facts, settings: dict[str, object]) -> str:
+    """From which value on an event is a sign of interest; ``settings`` gets it."""
+    low, high = facts.values[0], facts.values[-1]
+    if low <= 0:
+        return f"values from {low:g} to {high:g}: those of 0 or less are no sign of interest already"
+    least = next(value for value in facts.values if value >= low + LIKED * (high - low))
+    settings["cleaning"] = {"value-range": {"value_from": least}}
+    return f"values from {low:g} to {high:g}: from {least:g} on a sign of interest, lower ones set aside"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -31,7 +33,7 @@ __all__ = ["Assessment", "assess"]
 class Assessment:
     """What a data set supports.
 
-    ``rules``: rule of cleaning -> rows that it touched, or would touch where it is off.
+    ``rules``: rule of cleaning -> rows that it touched; ``would``: rows that those switched off would.
     """
 
     facts: Facts
@@ -39,6 +41,7 @@ class Assessment:
     drift: Drift | None
     risks: tuple[Risk, ...]
     rules: Mapping[str, int]
+    would: Mapping[str, int]
     probe: Probe | None
     methods: tuple[Method, ...]
     language_model: Method
@@ -49,6 +52,9 @@ class Assessment:
         """Give everything, ready for JSON."""
         found = asdict(self)
         if self.probe is not None:
+            found["probe"]["detectable"] = (
+                None if math.isnan(self.probe.detectable) else self.probe.detectable
+            )
             found["probe"]["ndcg"] = {name: one.to_dict() for name, one in self.probe.ndcg.items()}
         return found
 
@@ -66,7 +72,7 @@ class Assessment:
         return [
             ("Data", _data_lines(self.facts, self.texts)),
             ("Drift", _drift_lines(self.drift)),
-            ("Cleaning", [f"{name}: {count:,} rows" for name, count in self.rules.items() if count]),
+            ("Cleaning", _cleaning_lines(self)),
             ("Risks", [f"{one.name}: {one.found}. {one.remedy}" for one in self.risks] or [NO_RISK]),
             ("Simple rules on this data", _probe_lines(self.probe)),
             ("What the data carries", [f"{one.verdict:4} {one.name}: {one.why}" for one in self.methods]),
@@ -94,14 +100,15 @@ def assess(dataset: Dataset, *, k: int = 10, seed: int = 7) -> Assessment:
     facts, texts = gather_facts(dataset), gather_text_facts(dataset.catalogue, seed=seed)
     drift = measure_drift(dataset, seed=seed)
     found = probe(dataset, k=k, seed=seed)
-    methods = judge_methods(facts, texts, drift)
+    methods = judge_methods(facts, texts, drift, found)
     model = judge_language_model(facts, texts, found)
     return Assessment(
         facts=facts,
         texts=texts,
         drift=drift,
         risks=tuple(find_risks(dataset, facts, texts)),
-        rules=_touched(dataset),
+        rules=dict(dataset.report.rules),
+        would=_would(dataset),
         probe=found,
         methods=tuple(methods),
         language_model=model,
@@ -110,22 +117,30 @@ def assess(dataset: Dataset, *, k: int = 10, seed: int = 7) -> Assessment:
     )
 
 
-def _touched(dataset: Dataset) -> dict[str, int]:
-    """Rows that each rule touched when the data was read, or would touch if it were switched on."""
+def _would(dataset: Dataset) -> dict[str, int]:
+    """Rows that each rule that did not run would touch."""
     renamed = {Columns.USER: Columns.USER_ID, Columns.ITEM: Columns.ITEM_ID}
+    timeless = [] if dataset.has_times else [Columns.TIMESTAMP]
     tables: dict[TableKind, pl.DataFrame] = {
-        "events": dataset.events.rename(renamed),
+        "events": dataset.events.rename(renamed).drop(timeless),
         "items": dataset.catalogue.frame,
-        "texts": dataset.texts.rename(renamed),
+        "texts": dataset.texts.rename(renamed).drop(timeless),
     }
-    touched = dict(dataset.report.rules)
+    would: dict[str, int] = {}
     for table, frame in tables.items():
-        switches = {name: not default for name, default in rule_names(table).items()}
+        ran = dataset.report.rules
+        switches = {name: name not in ran and not default for name, default in rule_names(table).items()}
         if frame.height:
             _, report = clean(frame, table, switches)
-            for name in report.rules:
-                touched[name] = touched.get(name, 0) + report.rules[name]
-    return touched
+            for name, count in report.rules.items():
+                would[name] = would.get(name, 0) + count
+    return would
+
+
+def _cleaning_lines(found: Assessment) -> list[str]:
+    applied = [f"{name}: {count:,} rows" for name, count in found.rules.items() if count]
+    off = [f"{name} is off, would touch {count:,} rows" for name, count in found.would.items() if count]
+    return [*applied, *off]
 
 
 def _data_lines(facts: Facts, texts: TextFacts) -> list[str]:
@@ -175,12 +190,12 @@ def _probe_lines(found: Probe | None) -> list[str]:
         return ["the data cannot be split: nothing can be measured on it"]
     lines = [f"split by {found.split}, {found.users:,} users, NDCG@{found.k}:"]
     lines += [f"  {name} {one}" for name, one in found.ndcg.items()]
-    lines.append(f"smallest difference that would probably be seen: {found.detectable:.4f}")
+    if not math.isnan(found.detectable):
+        lines.append(f"smallest difference that would probably be seen: {found.detectable:.4f}")
     return [*lines, *([found.warning] if found.warning else [])]
 
 
 def _recipe_lines(recipe: Recipe) -> list[str]:
     lines = [f"start from {recipe.name!r}"]
-    for reason in recipe.reasons:
-        lines.append(reason)
-    return lines
+    told = [f"--set {name}={json.dumps(value)}" for name, value in recipe.settings.items()]
+    return [*lines, *recipe.reasons, *told]

@@ -24,16 +24,17 @@ QUANTILES = (0.1, 0.5, 0.9)
 class Facts:
     """Counts and shares of a data set.
 
-    ``days``: from the first event to the last. ``density``: share of user and item pairs with an event.
-    ``..._quantiles``: 10 %, 50 % and 90 %. ``tied_share``: events that share user and moment with
-    another. ``repeat_share``: events with an item that the user had before. ``cold_item_share`` and
-    ``cold_user_share``: events among the newest tenth whose item, or user, was never seen before.
-    ``top_share``: events of the most popular 1 % of items. ``largest_user_share``: of the busiest user.
-    ``known_item_share``: events of items that at least five users took. ``monthly``: events, active users and
-    items new in each 30 days, oldest first.
+    ``newest``: seconds since 1970 of the last event; ``days``: from the first to the last. ``density``:
+    share of user and item pairs with an event. ``..._quantiles``: 10 %, 50 % and 90 %. ``tied_share``:
+    events that share user and moment with another. ``repeat_share``: events with an item that the user
+    had before. ``cold_item_share`` and ``cold_user_share``: events among the newest tenth whose item, or
+    user, was never seen before. ``top_share``: events of the most popular 1 % of items.
+    ``largest_user_share``: of the busiest user. ``known_item_share``: events of items that at least five
+    users took. ``monthly``: events, active users and items new in each 30 days, oldest first.
     """
 
     events: int
+    newest: float
     users: int
     items: int
     items_listed: int
@@ -61,7 +62,7 @@ class Facts:
     @property
     def rated(self) -> bool:
         """Whether events carry values of several levels."""
-        return len(self.values) > 2
+        return len(self.values) > 1
 
 
 def gather_facts(dataset: Dataset) -> Facts:
@@ -79,6 +80,7 @@ def gather_facts(dataset: Dataset) -> Facts:
     cold = _cold_shares(dataset)
     return Facts(
         events=dataset.n_events,
+        newest=float(events[Columns.TIMESTAMP][-1]),
         users=int((per_user > 0).sum()),
         items=int((per_item > 0).sum()),
         items_listed=dataset.n_items,

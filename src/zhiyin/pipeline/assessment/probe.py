@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from zhiyin.data import Dataset, Split, Task, split_by_time, split_users_by_time
 from zhiyin.errors import InputError
 from zhiyin.evaluate.hits import find_hits
@@ -17,6 +19,7 @@ from zhiyin.types import FloatArray
 __all__ = ["Probe", "probe"]
 
 USERS = 3_000
+SAME = "all rules get the same for everybody, so how large a difference could be seen cannot be said"
 RULES: Mapping[str, Mapping[str, int]] = {
     "random": {"seed": 7}, "popular": {}, "recent-popular": {}, "item-knn": {},
 }  # fmt: skip
@@ -40,6 +43,12 @@ class Probe:
     warning: str | None
     cold_truth_share: float
 
+    @property
+    def silent(self) -> bool:
+        """Whether no rule that learns from behaviour finds more than chance does."""
+        chance = self.ndcg["random"].high
+        return all(self.ndcg[name].mean <= chance for name in ("popular", "recent-popular", "item-knn"))
+
 
 def probe(dataset: Dataset, *, k: int = 10, seed: int = 7) -> Probe | None:
     """Split, fit the rules and item-knn, and measure; None where the data cannot be split."""
@@ -56,14 +65,15 @@ def probe(dataset: Dataset, *, k: int = 10, seed: int = 7) -> Probe | None:
     found = {name: bootstrap_mean(one, seed=seed) for name, one in values.items()}
     best = max(("popular", "recent-popular"), key=lambda name: found[name].mean)
     gains = values["item-knn"] - values[best]
+    same = not (gains[~np.isnan(gains)] != 0).any()
     return Probe(
         split=way,
         k=k,
         users=found[best].n,
         ndcg=found,
         best_rule=best,
-        detectable=detectable_difference(gains),
-        warning=too_small(gains, found[best].mean),
+        detectable=float("nan") if same else detectable_difference(gains),
+        warning=SAME if same else too_small(gains, found[best].mean),
         cold_truth_share=_cold_truth(known, task),
     )
 

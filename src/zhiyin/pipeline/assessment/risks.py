@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final
 
 from zhiyin.data import Dataset
+from zhiyin.data.inference import EARLIEST
 from zhiyin.pipeline.assessment.facts import Facts
 from zhiyin.pipeline.assessment.texts import TextFacts
 
@@ -42,6 +44,10 @@ def _time_risks(facts: Facts, texts: TextFacts) -> list[Risk]:
         found = "the events have no times, or all the same one"
         return [Risk("no times", found, "Without a timestamp nothing can be held out honestly.")]
     risks = []
+    if facts.newest < EARLIEST:
+        year = datetime.fromtimestamp(facts.newest, UTC).year
+        found = f"the newest event is of {year}: rather places in a sequence, or serial numbers of days"
+        risks.append(Risk("times that are none", found, "Write seconds since 1970, or dates."))
     if facts.tied_share > 0.3:
         found = f"{facts.tied_share:.0%} of the events share user and moment with another"
         remedy = "Split by time or by basket; never leave the last line out."
@@ -90,6 +96,6 @@ def _user_risks(dataset: Dataset, facts: Facts) -> list[Risk]:
     guests = [user for user in dataset.user_ids if _GUESTS.match(user)]
     if guests:
         found = f"user ids such as {', '.join(map(repr, guests[:3]))}"
-        remedy = "Write no user (a session id alone) where nobody is known."
+        remedy = "Give each unknown visitor an id of its own, such as the session's."
         risks.append(Risk("placeholder users", found, remedy))
     return risks
