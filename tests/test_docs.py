@@ -20,9 +20,16 @@ def blocks(name, language):
     return re.findall(rf"```{language}\n(.*?)```", (ROOT / name).read_text("utf-8"), flags=re.DOTALL)
 
 
-@pytest.mark.parametrize("name", READMES)
-def test_the_readmes_python_runs(name, tmp_path):
-    (code,) = blocks(name, "python")
+def test_both_readmes_show_the_same_python():
+    english, chinese = (
+        [re.sub(r"\s*#.*", "", line) for line in block.splitlines() if line.strip()]
+        for (block,) in (blocks(name, "python") for name in READMES)
+    )
+    assert english == chinese
+
+
+def test_the_readmes_python_runs(tmp_path):
+    (code,) = blocks("README.md", "python")
     lines = [line for line in code.splitlines() if line.strip()]
     assert 10 <= len(lines) <= 15
     done = subprocess.run(
@@ -79,6 +86,7 @@ def test_benchmarks_explain_themselves(script):
     assert done.returncode == 0 and "usage" in done.stdout
 
 
+@pytest.mark.slow
 def test_the_retail_benchmark_prints_one_json_object(tmp_path):
     done = subprocess.run(
         [sys.executable, str(ROOT / "benchmarks" / "retail.py")], capture_output=True, text=True, check=False

@@ -76,6 +76,7 @@ def test_nothing_from_outside_becomes_markup(demo, tmp_path):
     assert page.count("&lt;script&gt;alert") == 7
 
 
+@pytest.mark.slow
 def test_running_again_gives_the_same(demo, tmp_path):
     done, _, _ = demo
     again = run_demo(tmp_path, valid_users=6, test_users=8)
