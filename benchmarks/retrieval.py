@@ -1,7 +1,7 @@
 """Retrieval methods beside the trivial rules on real data: accuracy, gated diversity, time; one JSON object.
 
 Every method is fitted on what was known before the question (train and validation) and lists the whole
-catalogue without what the user has seen; the fusion learns its weights on validation before. Data sets
+catalogue without what the user has seen; fusion and blend learn their weights on validation. Data sets
 that may not ship are looked for where ``ZHIYIN_DATA`` says and left out, by name, where they are not.
 
     python benchmarks/retrieval.py                                        # everything that is there
@@ -37,7 +37,8 @@ DATA: dict[str, Callable[[], Split]] = {
     "beauty-last": lambda: zy.leave_last_out(amazon_beauty()),
 }
 RULES = ("random", "popular", "recent-popular")
-SINGLE = ("item-knn", "als", "ease", "semantic")
+SINGLE = ("user-knn", "item-knn", "als", "bpr", "ease", "bm25", "semantic")
+JOINED = ("fused", "blend")
 SHOWN = ("ndcg", "recall", "relevant_vendi_score", "intra_list_distance", "catalogue_coverage")
 
 
@@ -45,14 +46,16 @@ def measure(split: Split, *, seed: int, k: int) -> tuple[EvaluationTable, dict[s
     """All methods on one split, and the seconds of each."""
     known, task = split.train.joined(split.valid), split.task("test")
     lists, seconds = {}, {}
-    for name in (*RULES, *SINGLE, "fused"):
+    for name in (*RULES, *SINGLE, *JOINED):
         print(f"{name} ...", file=sys.stderr)
         start = time.perf_counter()
-        if name == "fused":
-            members = [{"method": one} for one in (*RULES[1:], *SINGLE)]
-            retriever = make_retriever("fusion", members=members, seed=seed).fit(split.train, split.valid)
+        if name in JOINED:
+            rules = RULES[1:] if name == "fused" else ()  # a blend knows popularity by itself
+            members = [{"method": one} for one in (*rules, *SINGLE)]
+            method = "fusion" if name == "fused" else name
+            retriever = make_retriever(method, members=members, seed=seed).fit(split.train, split.valid)
         else:
-            retriever = make_retriever(name, **({"seed": seed} if name in ("random", "als") else {}))
+            retriever = make_retriever(name, **({"seed": seed} if name in ("random", "als", "bpr") else {}))
         retriever = retriever.fit(known)
         fitted = time.perf_counter()
         lists[name] = retriever.retrieve(task.queries, k).items

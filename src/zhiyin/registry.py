@@ -47,6 +47,7 @@ _COMPONENTS: dict[str, dict[str, str]] = {
         "vectors": "zhiyin.retrieve.vectors:VectorRetriever",
         "graph": "zhiyin.retrieve.graph:GraphRetriever",
         "fusion": "zhiyin.retrieve.fusion:FusionRetriever",
+        "blend": "zhiyin.retrieve.blend:BlendRetriever",
     },
     "ranker": {"language-model": "zhiyin.rank.language_model:LanguageModelRanker"},
     "diversifier": {"embedding": "zhiyin.diversify.embedding:EmbeddingDiversifier"},

@@ -7,6 +7,7 @@ import pytest
 from zhiyin.data import Dataset, split_by_time
 from zhiyin.errors import InputError
 from zhiyin.retrieve import make_retriever
+from zhiyin.retrieve.choice import choice_weights
 from zhiyin.testing import small_dataset, small_split
 from zhiyin.testing.data import queries_for
 from zhiyin.types import Queries, Ragged
@@ -114,3 +115,35 @@ def test_what_a_method_needs_is_asked_for():
         make_retriever("vectors").fit(bare)
     with pytest.raises(InputError, match="no such vectors"):
         make_retriever("vectors", vectors="sounds").fit(small_dataset())
+
+
+def test_weights_of_a_choice_are_found():
+    draw = np.random.default_rng(0)
+    features = draw.normal(size=(3, 3_000, 12)).astype(np.float32)
+    truth = np.array([1.5, 0.0, 0.6])
+    odds = np.exp(np.einsum("f,fup->up", truth, features))
+    odds[:, 10:] = 0.0
+    present = odds > 0
+    drawn = (draw.random((3_000, 1)) < np.cumsum(odds / odds.sum(axis=1, keepdims=True), axis=1)).argmax(
+        axis=1
+    )
+    taken = np.zeros_like(present)
+    taken[np.arange(3_000), drawn] = True
+    found = choice_weights(features, present, taken)
+    np.testing.assert_allclose(found, truth, atol=0.12)
+    assert (found >= 0).all()
+    np.testing.assert_array_equal(choice_weights(features, present, np.zeros_like(taken)), 0)
+
+
+def test_a_blend_uses_what_tells_and_says_so():
+    split = small_split()
+    members = [{"method": name} for name in ("ease", "bm25")]
+    blend = make_retriever("blend", members=members, windows=[30]).fit(split.train, split.valid)
+    assert set(blend.weights_) == {"ease", "ease-log", "bm25", "bm25-log", "popularity-30", "popularity"}
+    assert min(blend.weights_.values()) >= 0 and max(blend.weights_.values()) > 0
+    found = blend.retrieve(queries_for(["u0", "u1", None]), 5)
+    told = sum(found.features[f"retrieve.{name}"] for name in ("ease", "bm25", "popularity"))
+    shown = found.items >= 0
+    np.testing.assert_allclose(told[shown], found.scores[shown], rtol=1e-5)
+    learned = dict(blend.weights_)
+    assert blend.fit(split.train.joined(split.valid)).weights_ == learned

@@ -9,18 +9,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from zhiyin.retrieve.selection import top_n
 from zhiyin.types import Candidates, IntArray, ScoreArray
 
-__all__ = ["Pool", "pool_lists"]
+__all__ = ["Pool", "pool_lists", "pool_values"]
 
 
 @dataclass(frozen=True, eq=False)
 class Pool:
     """``items`` int32 [U, P], ascending, -1 on the right; ``shares`` float32 [lists, U, P].
 
-    A share is 1 / (constant + rank) of the item in that list, rank from 1; 0 where it is absent.
+    A share is the value of the item in that list, such as 1 / (constant + rank); 0 where it is absent.
     """
 
     items: IntArray
@@ -48,7 +49,7 @@ class Pool:
 
 
 def pool_lists(lists: Sequence[Candidates], *, constant: float) -> Pool:
-    """Join lists of the same users.
+    """Join lists of the same users; shares are 1 / (constant + rank), rank from 1.
 
     Examples
     --------
@@ -58,12 +59,21 @@ def pool_lists(lists: Sequence[Candidates], *, constant: float) -> Pool:
     >>> pool.items.tolist(), pool.shares[:, 0].tolist()
     ([[4, 7]], [[0.5, 1.0], [1.0, 0.0]])
     """
+    values = [
+        np.broadcast_to(1.0 / (constant + np.arange(1, one.items.shape[1] + 1)), one.items.shape)
+        for one in lists
+    ]
+    return pool_values(lists, values)
+
+
+def pool_values(lists: Sequence[Candidates], values: Sequence[npt.NDArray[np.floating]]) -> Pool:
+    """Join lists of the same users; ``values`` [U, n] of each list are its items' shares."""
     stacked = np.concatenate([one.items for one in lists], axis=1)
+    told = np.concatenate(list(values), axis=1)
     widths = [one.items.shape[1] for one in lists]
     origin = np.repeat(np.arange(len(lists)), widths)
-    ranks = np.concatenate([np.arange(1, width + 1) for width in widths])
     # By item, then by list; pads behind every item. Sorting numbers is faster than sorting places.
-    keys = np.where(stacked < 0, np.int64(np.iinfo(np.int32).max), stacked) << 32 | np.arange(len(ranks))
+    keys = np.where(stacked < 0, np.int64(np.iinfo(np.int32).max), stacked) << 32 | np.arange(len(origin))
     keys.sort(axis=1)
     order = keys & 0xFFFFFFFF
     ordered = np.take_along_axis(stacked, order, axis=1)
@@ -78,5 +88,5 @@ def pool_lists(lists: Sequence[Candidates], *, constant: float) -> Pool:
     shares = np.zeros((len(lists), len(stacked), width), dtype=np.float32)
     rows, columns = np.nonzero(ordered >= 0)
     source = order[rows, columns]
-    shares[origin[source], rows, group[rows, columns]] = 1.0 / (constant + ranks[source])
+    shares[origin[source], rows, group[rows, columns]] = told[rows, source]
     return Pool(items, shares)
