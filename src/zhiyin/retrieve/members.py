@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -47,7 +47,7 @@ class MemberConfig(config.Config):
     seed: int = Field(default=7, ge=0, lt=2**31)
 
 
-class ManyRetrievers:
+class ManyRetrievers(ABC):
     """Base of retrievers that join the lists of others; known only by the protocol."""
 
     Config: ClassVar[type[MemberConfig]]
@@ -58,9 +58,9 @@ class ManyRetrievers:
         self.n_items_: int | None = None
         self.weights_: dict[str, float] = {}
 
+    @abstractmethod
     def _learn(self, train: Dataset, task: Task | None) -> None:
         """Learn how to join, from what users took; without a task keep what was learned, or start equal."""
-        raise NotImplementedError
 
     @property
     def reads_texts(self) -> bool:
@@ -129,19 +129,12 @@ class ManyRetrievers:
         snapshot.n_items_ = len(catalogue)
         return snapshot
 
-    def _facts(self) -> Mapping[str, Any]:
-        """What was learned beside the weights, as JSON."""
-        return {}
-
-    def _restore(self, facts: Mapping[str, Any]) -> None:
-        """Take over what ``_facts`` gave."""
-
     def save(self, folder: Path) -> None:
         """Write config.json and one folder a member into an existing folder."""
         if self.n_items_ is None:
             raise NotFittedError(type(self).__name__)
         write_text(folder / "config.json", self.config.model_dump_json(indent=1))
-        learned = {"n_items": self.n_items_, "weights": self.weights_, **self._facts()}
+        learned = {"n_items": self.n_items_, "weights": self.weights_}
         write_text(folder / "learned.json", json.dumps(learned, indent=1))
         for name, member in self.members_.items():
             (folder / name).mkdir()
@@ -158,5 +151,4 @@ class ManyRetrievers:
             for member in many._active
             if (folder / member.method).is_dir()
         }
-        many._restore(learned)
         return many
