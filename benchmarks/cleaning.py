@@ -117,6 +117,8 @@ def _fresh(train: Dataset, draw: np.random.Generator) -> np.ndarray:
 RULES: Mapping[str, tuple[Dirt | None, Switches]] = {
     "duplicates": (copies, {}),
     "returns": (None, {}),
+    "impossible-values": (None, {}),
+    "time-range": (None, {}),
     "bots": (programs, {}),
     "inhuman-rates": (bursts, {}),
     "value-range": (wild_values, {"value-range": {"value_from": 0.0, "value_to": 10.0}}),
