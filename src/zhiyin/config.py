@@ -50,7 +50,7 @@ PREFIX = "ZHIYIN_"
 class Config(BaseModel):
     """Base of every component's config: frozen, unknown names refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
 
 
 C = TypeVar("C", bound=BaseModel)

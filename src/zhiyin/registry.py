@@ -38,6 +38,7 @@ _COMPONENTS: dict[str, dict[str, str]] = {
         "recent-popular": "zhiyin.retrieve.popular:RecentPopularRetriever",
         "user-knn": "zhiyin.retrieve.user_knn:UserKNNRetriever",
         "item-knn": "zhiyin.retrieve.item_knn:ItemKNNRetriever",
+        "transitions": "zhiyin.retrieve.transitions:TransitionRetriever",
         "als": "zhiyin.retrieve.als:ALSRetriever",
         "bpr": "zhiyin.retrieve.bpr:BPRRetriever",
         "matrix-factorization": "zhiyin.retrieve.matrix_factorization:MatrixFactorization",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol, Self, TypedDict, TypeVar, runtime_checkable
 
@@ -123,20 +124,44 @@ class Ragged:
             offsets, self.items[where], self.times[where], self.values[where], self.events[where]
         )
 
-    def matrix(self, n_items: int) -> sparse.csr_array:
+    @cached_property
+    def ages(self) -> npt.NDArray[np.int64]:
+        """How many later moments the user has, int64 [N]; events of one time are one moment.
+
+        So a basket is one step, as a single click is.
+
+        Examples
+        --------
+        >>> from dataclasses import replace
+        >>> replace(Ragged.from_lists([[4, 7, 5]]), times=np.array([1.0, 1.0, 9.0])).ages
+        array([1, 1, 0])
+        """
+        rows = self.rows
+        fresh = np.ones(len(rows), dtype=bool)
+        fresh[1:] = (rows[1:] != rows[:-1]) | (self.times[1:] != self.times[:-1])
+        moment = np.cumsum(fresh)
+        some = self.lengths > 0
+        newest = moment[self.offsets[1:][some] - 1]
+        ages: npt.NDArray[np.int64] = np.repeat(newest, self.lengths[some]) - moment
+        return ages
+
+    def matrix(self, n_items: int, half_life: float = np.inf) -> sparse.csr_array:
         """Strength of users and items, float32 [U, n_items]; items beyond ``n_items`` are left out.
 
-        An item that occurs several times keeps its largest value; values <= 0 are no interest.
-        Worked out once for each ``n_items``: several retrievers read the same histories.
+        An item that occurs several times keeps its largest value; values <= 0 are no interest. A value
+        halves every ``half_life`` moments (``ages``). Worked out once for each question: several
+        retrievers read the same histories.
         """
-        made: dict[int, sparse.csr_array] = self.__dict__.setdefault("_matrices", {})
-        if n_items not in made:
-            made[n_items] = self._matrix(n_items)
-        return made[n_items]
+        made: dict[tuple[int, float], sparse.csr_array] = self.__dict__.setdefault("_matrices", {})
+        if (n_items, half_life) not in made:
+            made[n_items, half_life] = self._matrix(n_items, half_life)
+        return made[n_items, half_life]
 
-    def _matrix(self, n_items: int) -> sparse.csr_array:
+    def _matrix(self, n_items: int, half_life: float) -> sparse.csr_array:
         known = (self.items >= 0) & (self.items < n_items) & (self.values > 0)
         rows, items, weights = self.rows[known], self.items[known], self.values[known]
+        if half_life < np.inf:
+            weights = weights * np.exp2(-self.ages[known] / half_life).astype(np.float32)
         order = np.lexsort((weights, items, rows))
         rows, items, weights = rows[order], items[order], weights[order]
         last = np.ones(len(rows), dtype=bool)

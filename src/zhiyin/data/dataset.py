@@ -44,6 +44,9 @@ from zhiyin.types import FloatArray, IntArray, Ragged, ScoreArray
 
 __all__ = ["Dataset"]
 
+DAY = 86_400.0
+LEAST_SHARE = 1e-6  # of what an event was worth
+
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
@@ -269,6 +272,15 @@ class Dataset:
     def where(self, keep: pl.Series | pl.Expr, *, cut: float) -> Dataset:
         """The same vocabularies with only some of the events."""
         return replace(self, events=self.events.filter(keep), cut=cut)
+
+    def faded(self, half_life: float) -> Dataset:
+        """The same events, each worth half as much for every ``half_life`` days before the cut.
+
+        No event that was a sign of interest stops being one.
+        """
+        ages = (self.cut - pl.col(Columns.TIMESTAMP)) / DAY
+        share = ((-ages / half_life) * float(np.log(2.0))).exp().clip(lower_bound=LEAST_SHARE)
+        return replace(self, events=self.events.with_columns(pl.col(Columns.VALUE) * share))
 
     def core(self, k: int) -> Dataset:
         """Only events of users with at least k different items, on items with at least k different users.

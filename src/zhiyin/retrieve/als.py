@@ -10,15 +10,14 @@ from pydantic import Field
 from scipy import sparse
 from threadpoolctl import threadpool_limits
 
-from zhiyin import config
 from zhiyin.data import Dataset
-from zhiyin.retrieve.base import ScoringRetriever
+from zhiyin.retrieve.forgetting import FadingConfig, ForgettingRetriever
 from zhiyin.types import Array, Queries, ScoreArray
 
 __all__ = ["ALSRetriever"]
 
 
-class ALSRetriever(ScoringRetriever):
+class ALSRetriever(ForgettingRetriever):
     """Score = user factors times item factors, the user's solved from the history at hand.
 
     Minimises the confidence-weighted squared error of Hu, Koren & Volinsky 2008, "Collaborative
@@ -26,10 +25,10 @@ class ALSRetriever(ScoringRetriever):
     is answered exactly as a known one with the same history.
     """
 
-    class Config(config.Config):
-        """``factors``; ``regularisation`` lambda; ``confidence`` alpha; ``epochs``; ``seed``."""
+    class Config(FadingConfig):
+        """``factors``, ``regularisation``, ``confidence`` alpha, ``epochs``, ``seed``, ``half_life``."""
 
-        factors: int = Field(default=64, ge=1)
+        factors: int = Field(default=128, ge=1)
         regularisation: float = Field(default=10.0, gt=0)
         confidence: float = Field(default=5.0, gt=0)
         epochs: int = Field(default=15, ge=1)
@@ -55,7 +54,7 @@ class ALSRetriever(ScoringRetriever):
         self.item_factors_: ScoreArray = np.asarray(model.item_factors, dtype=np.float32)
 
     def _scores(self, queries: Queries) -> ScoreArray:
-        history = queries.histories.matrix(len(self.item_factors_))
+        history = self._history(queries)
         scores: ScoreArray = self.solve(history) @ self.item_factors_.T
         scores[np.diff(history.indptr) == 0] = -np.inf
         return scores

@@ -39,6 +39,7 @@ class ScoringRetriever(ABC):
 
     Config: ClassVar[type[Config]]
     reads_texts: ClassVar[bool] = False
+    saved_numbers: ClassVar[tuple[str, ...]] = ("cut_",)
 
     def __init__(self, **params: Any) -> None:
         self.config = parse(self.Config, params, where=f"The retriever {type(self).__name__}")
@@ -141,7 +142,7 @@ class ScoringRetriever(ABC):
             raise NotFittedError(type(self).__name__)
         state = {
             "available_from": self.available_from_,
-            "cut": np.array([self.cut_]),
+            **{f"number.{name}": np.array([float(getattr(self, name))]) for name in self.saved_numbers},
             **{f"state.{name}": np.ascontiguousarray(array) for name, array in self._state().items()},
         }
         write_bytes(folder / "state.safetensors", to_safetensors(state))
@@ -154,7 +155,8 @@ class ScoringRetriever(ABC):
         state = load_file(folder / "state.safetensors")
         retriever.available_from_ = state.pop("available_from")
         retriever.n_items_ = len(retriever.available_from_)
-        retriever.cut_ = float(state.pop("cut")[0])
+        for name in cls.saved_numbers:
+            setattr(retriever, name, float(state.pop(f"number.{name}")[0]))
         retriever._restore({name.removeprefix("state."): array for name, array in state.items()})
         return retriever
 

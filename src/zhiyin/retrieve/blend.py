@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
@@ -10,29 +11,29 @@ from safetensors.numpy import load_file
 from safetensors.numpy import save as to_safetensors
 
 from zhiyin.artifacts import write_bytes
-from zhiyin.data import Catalogue, Columns, Dataset, Task
+from zhiyin.data import Catalogue, Dataset, Task
 from zhiyin.errors import NotFittedError
 from zhiyin.retrieve.choice import choice_weights
 from zhiyin.retrieve.members import ManyRetrievers, MemberConfig
 from zhiyin.retrieve.pooling import pool_values
 from zhiyin.retrieve.selection import first_n, top_n
+from zhiyin.retrieve.trends import Trends
 from zhiyin.types import BoolArray, Candidates, FloatArray, IntArray, Queries, Ragged, ScoreArray
 
 __all__ = ["BlendRetriever"]
 
 CHUNK_USERS = 512
-DAY = 86_400.0
 FLOOR = 0.02  # of a member's best score, from which on its logarithm counts
 LOG = "-log"
-STATE = "popularity.safetensors"
+STATE = "trends.safetensors"
 
 
 class BlendRetriever(ManyRetrievers):
     """Score = weighted sum of the members' scores and of the item's popularity in windows of time.
 
     Of each member count its score as a share of its best for the user, and the logarithm of that (from
-    ``FLOOR`` on, 0 to 1); of the item ln(1 + events) in the last ``windows`` days before the cut and in
-    all time, as shares of the largest. The weights are non-negative and maximise the likelihood of what
+    ``FLOOR`` on, 0 to 1); of the item ln(1 + events) in the last ``windows`` days before the question and
+    in all time, as shares of the largest. The weights are non-negative and maximise the likelihood of what
     users took on validation among the candidates (``choice_weights``); without validation all count alike.
     Candidates are the first ``depth`` of each member and of each window. Contributions are kept as
     features ``retrieve.<member>`` and ``retrieve.popularity``. Where the user states a wish, the members
@@ -48,24 +49,13 @@ class BlendRetriever(ManyRetrievers):
 
     def _learn(self, train: Dataset, task: Task | None) -> None:
         self.available_from_, self.cut_ = train.catalogue.available_from, train.cut
-        self.popularity_ = self._popularity(train)
+        self.trends_ = Trends.of(train, self.config.windows)
         if task is not None:
             items, features = self._candidates(task.queries, self.config.depth)
             found = choice_weights(features, items >= 0, _taken(items, task.relevant))
             self.weights_ = dict(zip(self.names, found.tolist(), strict=True))
         if not any(self.weights_.values()):
             self.weights_ = dict.fromkeys(self.names, 1.0)
-
-    def _popularity(self, train: Dataset) -> ScoreArray:
-        """ln(1 + events) of each item in each window and in all time, 0 to 1, float32 [windows + 1, n]."""
-        times = train.events[Columns.TIMESTAMP].to_numpy()
-        items = train.events[Columns.ITEM].to_numpy()
-        rows = []
-        for days in (*self.config.windows, np.inf):
-            recent = items[times >= train.cut - days * DAY]
-            logs = np.log1p(np.bincount(recent, minlength=train.n_items))
-            rows.append(logs / max(float(logs.max(initial=0.0)), 1e-12))
-        return np.array(rows, dtype=np.float32)
 
     @property
     def names(self) -> list[str]:
@@ -102,19 +92,37 @@ class BlendRetriever(ManyRetrievers):
         """Candidates int32 [U, P], -1 pads, and their features float32 [F, U, P]."""
         lists = [member.retrieve(queries, depth) for member in self.members_.values()]
         values = [_scaled(one) for one in lists]
-        for row in self.popularity_:
-            order = np.argsort(-row, kind="stable")
-            late = first_n(order, row, queries, self.available_from_, self.cut_, depth)
+        times = np.full(len(queries), self.cut_) if queries.times is None else queries.times
+        days = self.trends_.day(times)
+        known = {day: self.trends_.before(day) for day in np.unique(days).tolist()}
+        for window in range(len(self.config.windows) + 1):
+            late = self._popular(queries, days, {day: rows[window] for day, rows in known.items()}, depth)
             lists.append(late)
             values.append(np.zeros_like(late.scores))
         pool = pool_values(lists, values)
         own = pool.shares[: len(self.members_)]
         logs = np.log(np.maximum(own, FLOOR) / FLOOR) / np.log(1 / FLOOR)
         both = np.stack([own, logs], axis=1).reshape(2 * len(self.members_), *pool.items.shape)
-        popular = self.popularity_[:, np.maximum(pool.items, 0)]
+        popular = np.empty((len(self.config.windows) + 1, *pool.items.shape), dtype=np.float32)
+        for day, rows in known.items():
+            asked = np.flatnonzero(days == day)
+            popular[:, asked] = rows[:, np.maximum(pool.items[asked], 0)]
         features = np.concatenate([both, popular]).astype(np.float32)
         features[:, pool.items < 0] = 0
         return pool.items, features
+
+    def _popular(
+        self, queries: Queries, days: IntArray, popularity: Mapping[int, ScoreArray], depth: int
+    ) -> Candidates:
+        """The most popular items of each query's day; popularity float32 [n_items] by day."""
+        items = np.full((len(queries), depth), -1, dtype=np.int32)
+        scores = np.full((len(queries), depth), -np.inf, dtype=np.float32)
+        for day, row in popularity.items():
+            asked = np.flatnonzero(days == day)
+            order = np.argsort(-row, kind="stable")
+            found = first_n(order, row, queries.take(asked), self.available_from_, self.cut_, depth)
+            items[asked], scores[asked] = found.items, found.scores
+        return Candidates(items, scores)
 
     def _weights(self, queries: Queries) -> ScoreArray:
         """Weight of each feature for each query, float32 [F, U]."""
@@ -131,18 +139,16 @@ class BlendRetriever(ManyRetrievers):
     def with_catalogue(self, catalogue: Catalogue, changed: IntArray) -> Self:
         """A snapshot whose members know the new catalogue; new items are not popular yet."""
         snapshot = super().with_catalogue(catalogue, changed)
-        fresh = len(catalogue) - self.popularity_.shape[1]
-        snapshot.popularity_ = np.pad(self.popularity_, ((0, 0), (0, fresh)))
+        snapshot.trends_ = self.trends_.grown(len(catalogue))
         snapshot.available_from_ = catalogue.available_from
         return snapshot
 
     def save(self, folder: Path) -> None:
-        """Write config.json, one folder a member and the popularity into an existing folder."""
+        """Write config.json, one folder a member and the trends into an existing folder."""
         super().save(folder)
         state = {
-            "popularity": self.popularity_,
+            **self.trends_.state(),
             "available_from": self.available_from_,
-            "cut": np.array([self.cut_]),
         }
         write_bytes(folder / STATE, to_safetensors(state))
 
@@ -151,8 +157,9 @@ class BlendRetriever(ManyRetrievers):
         """Read what ``save`` wrote."""
         blend = super().load(folder)
         state = load_file(folder / STATE)
-        blend.popularity_, blend.available_from_ = state["popularity"], state["available_from"]
-        blend.cut_ = float(state["cut"][0])
+        blend.available_from_ = state.pop("available_from")
+        blend.trends_ = Trends.from_state(state, blend.config.windows)
+        blend.cut_ = blend.trends_.cut
         return blend
 
 

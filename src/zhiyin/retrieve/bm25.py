@@ -10,33 +10,30 @@ import numpy as np
 from pydantic import Field
 from scipy import sparse
 
-from zhiyin import config
 from zhiyin.data import Catalogue, Dataset
 from zhiyin.interest import item_cards
-from zhiyin.retrieve.base import ScoringRetriever
-from zhiyin.retrieve.selection import in_range
+from zhiyin.retrieve.forgetting import ForgettingConfig, ForgettingRetriever
 from zhiyin.text import content_words
 from zhiyin.types import Array, IntArray, Queries, ScoreArray
 
 __all__ = ["BM25Retriever"]
 
 
-class BM25Retriever(ScoringRetriever):
+class BM25Retriever(ForgettingRetriever):
     """Score = BM25 of the item's text for the words of the newest items taken, and of what is said.
 
     Score of an item = sum over words w of weight(w) idf(w) tf (k1 + 1) / (tf + k1 (1 - b + b length /
     mean length)), with idf(w) = ln(1 + (n - n_w + 0.5) / (n_w + 0.5)); the weight of a word is how often
-    the newest ``history`` items hold it, and ``text_weight`` times as much for what is said. English and
+    the items taken hold it, late ones more, and ``text_weight`` times as much for what is said. English and
     Chinese words, without stop words. Needs no behaviour of others (Robertson & Zaragoza 2009, "The
     probabilistic relevance framework: BM25 and beyond").
     """
 
-    class Config(config.Config):
-        """``k1`` saturation of repeats; ``b`` weight of the length; ``history`` items; ``text_weight``."""
+    class Config(ForgettingConfig):
+        """``k1`` saturation of repeats; ``b`` weight of the length; ``text_weight``; ``half_life``."""
 
         k1: float = Field(default=1.2, ge=0)
         b: float = Field(default=0.75, ge=0, le=1)
-        history: int = Field(default=50, ge=1)
         text_weight: float = Field(default=5.0, ge=0)
 
     config: Config
@@ -98,13 +95,7 @@ class BM25Retriever(ScoringRetriever):
         self._index(sparse.csr_array(rows.tocsr(), dtype=np.float32))
 
     def _scores(self, queries: Queries) -> ScoreArray:
-        n_items = self.counts_.shape[0]
-        history = in_range(queries.histories, n_items)
-        newest = np.repeat(history.offsets[1:], history.lengths) - np.arange(len(history.items))
-        history = history.keep(newest <= self.config.history)
-        ones = np.ones(len(history.items), dtype=np.float32)
-        taken = sparse.csr_array((ones, history.items, history.offsets), shape=(len(queries), n_items))
-        asked = taken @ self.counts_
+        asked = self._events(queries) @ self.counts_
         said: list[Counter[str]] = [Counter(content_words(text or "")) for text in queries.texts]
         if any(said):
             asked = asked + self.config.text_weight * self._counts(said)

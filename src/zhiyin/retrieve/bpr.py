@@ -9,9 +9,8 @@ from pydantic import Field
 from scipy import sparse
 from threadpoolctl import threadpool_limits
 
-from zhiyin import config
 from zhiyin.data import Dataset
-from zhiyin.retrieve.base import ScoringRetriever
+from zhiyin.retrieve.forgetting import ForgettingConfig, ForgettingRetriever
 from zhiyin.types import Array, Queries, ScoreArray
 
 __all__ = ["BPRRetriever"]
@@ -19,7 +18,7 @@ __all__ = ["BPRRetriever"]
 RIDGE = 1.0
 
 
-class BPRRetriever(ScoringRetriever):
+class BPRRetriever(ForgettingRetriever):
     """Score = user factors times item factors + the item's bias, fitted so that taken items stand higher.
 
     Maximises sum ln sigmoid(x_ui - x_uj) - lambda ||theta||^2 over triples of a user, a taken and another
@@ -29,13 +28,13 @@ class BPRRetriever(ScoringRetriever):
     the users of train: so an unknown user is answered as a known one with the same history.
     """
 
-    class Config(config.Config):
-        """``factors``; ``learning_rate``; ``regularisation``; ``epochs``; ``seed``."""
+    class Config(ForgettingConfig):
+        """``factors``; ``learning_rate``; ``regularisation``; ``epochs``; ``seed``; ``half_life``."""
 
-        factors: int = Field(default=32, ge=1)
+        factors: int = Field(default=128, ge=1)
         learning_rate: float = Field(default=0.05, gt=0)
-        regularisation: float = Field(default=0.01, ge=0)
-        epochs: int = Field(default=100, ge=1)
+        regularisation: float = Field(default=0.03, ge=0)
+        epochs: int = Field(default=200, ge=1)
         seed: int = Field(default=7, ge=0, lt=2**31)
 
     config: Config
@@ -64,18 +63,16 @@ class BPRRetriever(ScoringRetriever):
         self.map_: ScoreArray = np.asarray(np.linalg.solve(system, told.T @ users), dtype=np.float32)
 
     def _scores(self, queries: Queries) -> ScoreArray:
-        history = queries.histories.matrix(len(self.item_factors_))
+        history = self._history(queries)
         users: ScoreArray = np.asarray(self._told(history) @ self.map_, dtype=np.float32)
         users[np.diff(history.indptr) == 0] = 0.0
         return np.asarray(users @ self.item_factors_.T + self.biases_, dtype=np.float32)
 
     def _told(self, history: sparse.csr_array) -> ScoreArray:
-        """What a history says: mean of its factors, sum over the root of its length, and 1."""
-        sizes = np.maximum(np.diff(history.indptr), 1)[:, None].astype(np.float32)
-        ones = sparse.csr_array(
-            (np.ones_like(history.data), history.indices, history.indptr), shape=history.shape
-        )
-        sums = ones @ self.item_factors_
+        """What a history says: mean of its factors, their sum over the root of the weights, and 1."""
+        sizes = np.asarray(history.sum(axis=1), dtype=np.float32)[:, None]
+        sizes[sizes == 0] = 1.0
+        sums = history @ self.item_factors_
         told = np.concatenate([sums / sizes, sums / np.sqrt(sizes), np.ones_like(sizes)], axis=1)
         return np.asarray(told, dtype=np.float32)
 

@@ -8,23 +8,22 @@ import numpy as np
 from pydantic import Field
 from scipy import linalg
 
-from zhiyin import config
 from zhiyin.data import Dataset
 from zhiyin.errors import InputError
-from zhiyin.retrieve.base import ScoringRetriever
+from zhiyin.retrieve.forgetting import FadingConfig, ForgettingRetriever
 from zhiyin.types import Array, Queries, ScoreArray
 
 __all__ = ["EASERetriever"]
 
 
-class EASERetriever(ScoringRetriever):
+class EASERetriever(ForgettingRetriever):
     """Score = history times B, with B = I - P / diag(P), P = (X'X + lambda I)^-1, diag(B) = 0.
 
     Steck 2019, "Embarrassingly shallow autoencoders for sparse data", eq. 8. Memory grows with
     the square of the catalogue, hence ``max_items``.
     """
 
-    class Config(config.Config):
+    class Config(FadingConfig):
         """``regularisation`` lambda > 0; ``max_items``: refuse larger catalogues."""
 
         regularisation: float = Field(default=300.0, gt=0)
@@ -48,7 +47,7 @@ class EASERetriever(ScoringRetriever):
         self.weights_: ScoreArray = weights.astype(np.float32)
 
     def _scores(self, queries: Queries) -> ScoreArray:
-        history = queries.histories.matrix(len(self.weights_))
+        history = self._history(queries)
         scores: ScoreArray = np.asarray(history @ self.weights_, dtype=np.float32)
         scores[np.diff(history.indptr) == 0] = -np.inf
         return scores

@@ -6,35 +6,28 @@ from collections.abc import Mapping
 
 import numpy as np
 import polars as pl
-from pydantic import Field
 from scipy import sparse
 
-from zhiyin import config
 from zhiyin.data import Columns, Dataset
 from zhiyin.errors import InputError
-from zhiyin.retrieve.averaging import recency_weights
-from zhiyin.retrieve.base import ScoringRetriever
+from zhiyin.retrieve.forgetting import ForgettingConfig, ForgettingRetriever
 from zhiyin.types import Array, Queries, ScoreArray
 
 __all__ = ["GraphRetriever"]
 
 
-class GraphRetriever(ScoringRetriever):
+class GraphRetriever(ForgettingRetriever):
     """Score = cosine of the item's knowledge and that of the history.
 
     An item's knowledge is a vector over facts: (relation, tail) of its triples, (relation, head) of
     those that point at it, itself, and the items one triple away. A fact weighs ln(n / items that have
-    it), so that what all share says nothing; the history's vector is the mean of its items', each event
-    weighing 2^(-age / half_life). Needs no behaviour of others. It is the one-step form of the
+    it), so that what all share says nothing; the history's vector is the mean of its items', late
+    events weighing more (``half_life``). Needs no behaviour of others. It is the one-step form of the
     neighbourhoods in Wang et al. (2018), "RippleNet: propagating user preferences on the knowledge graph".
     """
 
-    class Config(config.Config):
-        """``half_life`` in events."""
-
-        half_life: float = Field(default=50.0, gt=0)
-
-    config: Config
+    Config = ForgettingConfig
+    config: ForgettingConfig
 
     def _learn(self, train: Dataset) -> None:
         if train.triples.height == 0:
@@ -47,7 +40,7 @@ class GraphRetriever(ScoringRetriever):
         self.facts_: sparse.csr_array = _unit(_weighted(_facts(train)))
 
     def _scores(self, queries: Queries) -> ScoreArray:
-        weights = recency_weights(queries.histories, self.facts_.shape[0], self.config.half_life)
+        weights = self._events(queries)
         wanted = _unit(weights @ self.facts_)
         scores: ScoreArray = (wanted @ self.facts_.T).toarray().astype(np.float32)
         scores[scores == 0] = -np.inf

@@ -9,9 +9,8 @@ import numpy as np
 from pydantic import Field
 from scipy import sparse
 
-from zhiyin import config
 from zhiyin.data import Dataset
-from zhiyin.retrieve.base import ScoringRetriever
+from zhiyin.retrieve.forgetting import FadingConfig, ForgettingRetriever
 from zhiyin.retrieve.selection import top_n_sparse
 from zhiyin.types import Array, Candidates, FloatArray, Queries, ScoreArray
 
@@ -20,7 +19,7 @@ __all__ = ["ItemKNNRetriever"]
 BLOCK = 1024
 
 
-class ItemKNNRetriever(ScoringRetriever):
+class ItemKNNRetriever(ForgettingRetriever):
     """Score of an item = sum of its similarities to the items of the history.
 
     Similarity of i and j from c_ij = sum over users of the product of their strengths (1 without
@@ -30,11 +29,11 @@ class ItemKNNRetriever(ScoringRetriever):
     collaborative filtering recommendation algorithms"; shrinkage after Bell & Koren 2007).
     """
 
-    class Config(config.Config):
-        """``neighbours`` kept an item; ``shrinkage`` >= 0 against chance; ``similarity``."""
+    class Config(FadingConfig):
+        """``neighbours`` kept an item; ``shrinkage`` >= 0 against chance; ``similarity``; ``half_life``."""
 
-        neighbours: int = Field(default=100, ge=1)
-        shrinkage: float = Field(default=10.0, ge=0)
+        neighbours: int = Field(default=20, ge=1)
+        shrinkage: float = Field(default=0.0, ge=0)
         similarity: Literal["cosine", "jaccard"] = "cosine"
 
     config: Config
@@ -71,8 +70,7 @@ class ItemKNNRetriever(ScoringRetriever):
         return top_n_sparse(self._sums(queries), queries, self.available_from_, self.cut_, n)
 
     def _sums(self, queries: Queries) -> sparse.csr_array:
-        history = queries.histories.matrix(self.similarity_.shape[0])
-        sums: sparse.csr_array = history @ self.similarity_
+        sums: sparse.csr_array = self._history(queries) @ self.similarity_
         return sums
 
     def _state(self) -> Mapping[str, Array]:

@@ -74,14 +74,17 @@ class ManyRetrievers(ABC):
     def fit(self, train: Dataset, valid: Dataset | None = None) -> Self:
         """Fit every member; with ``valid``, learn the weights that are not given.
 
-        Fitted again without ``valid``, it keeps the weights it has learned.
+        Fitted again without ``valid``, it and its members keep what they have chosen.
         """
         names = [member.method for member in self._active]
         if not names or len(set(names)) != len(names):
             raise InputError("It takes different members", expected="each method once", received=str(names))
+        before = self.members_ if valid is None else {}
         self.members_ = {}
         for member in progress(self._active, "fitting retrievers"):
-            retriever = self._make(member)
+            # What a member has chosen on validation it keeps, as the weights are kept.
+            old = before.get(member.method)
+            retriever = self._make(member) if old is None else copy.copy(old)
             try:
                 self.members_[member.method] = retriever.fit(train, valid)
             except InputError as error:
@@ -96,9 +99,12 @@ class ManyRetrievers(ABC):
 
     def _make(self, member: Member) -> Retriever[Dataset]:
         kind = resolve("retriever", member.method)
-        seeded = "seed" in getattr(getattr(kind, "Config", None), "model_fields", {})
-        params = {"seed": self.config.seed, **member.params} if seeded else member.params
-        return make_retriever(member.method, **params)
+        fields = getattr(getattr(kind, "Config", None), "model_fields", {})
+        # What is popular lately is told by others: members need not forget for that.
+        own = {
+            name: value for name, value in (("seed", self.config.seed), ("memory", np.inf)) if name in fields
+        }
+        return make_retriever(member.method, **{**own, **member.params})
 
     @property
     def _given(self) -> dict[str, float | None]:

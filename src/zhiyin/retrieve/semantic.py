@@ -8,11 +8,9 @@ from functools import cached_property
 import numpy as np
 from pydantic import Field
 
-from zhiyin import config
 from zhiyin.data import Catalogue, Dataset
 from zhiyin.interest.vectors import encode_texts, item_cards, item_vectors
-from zhiyin.retrieve.averaging import recency_weights
-from zhiyin.retrieve.base import ScoringRetriever
+from zhiyin.retrieve.forgetting import ForgettingConfig, ForgettingRetriever
 from zhiyin.retrieve.reduced import ReducedVectors
 from zhiyin.retrieve.selection import hide
 from zhiyin.types import Array, BoolArray, Candidates, IntArray, Queries, ScoreArray
@@ -22,21 +20,20 @@ __all__ = ["SemanticRetriever"]
 REDUCED_FROM = 20_000  # items; below, all dimensions are read as fast
 
 
-class SemanticRetriever(ScoringRetriever):
+class SemanticRetriever(ForgettingRetriever):
     """Score = cosine of the item's vector and the user's, from a text encoder.
 
-    The user's vector is the mean of the vectors of the history, each event weighing
-    2^(-age / half_life) with age in events; a stated text, where there is one, is added with the
-    weight ``text_weight``. Needs no behaviour of others, so cold items and new users are served.
-    Vectors are centred on the catalogue's mean first: titles of one shop share most of what a
-    general encoder sees (the "common direction" of Mu & Viswanath 2018, "All-but-the-top").
+    The user's vector is the mean of the vectors of the history, late events weighing more
+    (``half_life``); a stated text, where there is one, is added with the weight ``text_weight``.
+    Needs no behaviour of others, so cold items and new users are served. Vectors are centred on the
+    catalogue's mean first: titles of one shop share most of what a general encoder sees (the "common
+    direction" of Mu & Viswanath 2018, "All-but-the-top").
     """
 
-    class Config(config.Config):
-        """``encoder``: name of the text encoder; ``half_life`` in events; ``text_weight`` in [0, 1]."""
+    class Config(ForgettingConfig):
+        """``encoder``: name of the text encoder; ``text_weight`` in [0, 1]."""
 
         encoder: str = "minilm-l6"
-        half_life: float = Field(default=50.0, gt=0)
         text_weight: float = Field(default=0.8, ge=0, le=1)
 
     config: Config
@@ -108,7 +105,7 @@ class SemanticRetriever(ScoringRetriever):
 
     def _users(self, queries: Queries) -> tuple[ScoreArray, BoolArray]:
         """Vectors of users, float32 [U, d], and who neither took nor says anything, bool [U]."""
-        weights = recency_weights(queries.histories, len(self.vectors_), self.config.half_life)
+        weights = self._events(queries)
         users = _unit(weights @ self.vectors_)
         stated = np.array([bool(text and text.strip()) for text in queries.texts], dtype=bool)
         if stated.any():

@@ -5,30 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from pydantic import Field
 
-from zhiyin import config
 from zhiyin.data import Dataset
 from zhiyin.errors import InputError
-from zhiyin.retrieve.averaging import recency_weights
-from zhiyin.retrieve.base import ScoringRetriever
+from zhiyin.retrieve.forgetting import ForgettingConfig, ForgettingRetriever
 from zhiyin.types import Array, BoolArray, Queries, ScoreArray
 
 __all__ = ["VectorRetriever"]
 
 
-class VectorRetriever(ScoringRetriever):
+class VectorRetriever(ForgettingRetriever):
     """Score = cosine of the item's vector and the mean of the history's, centred on the catalogue.
 
-    The vectors are those of ``Dataset.vectors``; items without one are never listed. Each event weighs
-    2^(-age / half_life). Needs no behaviour of others, so cold items with a vector are served.
+    The vectors are those of ``Dataset.vectors``; items without one are never listed. Late
+    events weigh more (``half_life``). Needs no behaviour of others, so cold items with a vector are served.
     """
 
-    class Config(config.Config):
-        """``vectors``: their name, None: the only ones; ``half_life`` in events."""
+    class Config(ForgettingConfig):
+        """``vectors``: their name, None: the only ones; ``half_life``."""
 
         vectors: str | None = None
-        half_life: float = Field(default=50.0, gt=0)
 
     config: Config
 
@@ -55,7 +51,7 @@ class VectorRetriever(ScoringRetriever):
         return train.vectors[name]
 
     def _scores(self, queries: Queries) -> ScoreArray:
-        weights = recency_weights(queries.histories, len(self.vectors_), self.config.half_life)
+        weights = self._events(queries)
         users = weights @ self.vectors_
         norms = np.linalg.norm(users, axis=1, keepdims=True)
         scores: ScoreArray = (users / np.maximum(norms, 1e-12)).astype(np.float32) @ self.vectors_.T
