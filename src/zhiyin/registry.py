@@ -50,7 +50,10 @@ _COMPONENTS: dict[str, dict[str, str]] = {
         "fusion": "zhiyin.retrieve.fusion:FusionRetriever",
         "blend": "zhiyin.retrieve.blend:BlendRetriever",
     },
-    "ranker": {"language-model": "zhiyin.rank.language_model:LanguageModelRanker"},
+    "ranker": {
+        "language-model": "zhiyin.rank.language_model:LanguageModelRanker",
+        "behaviour": "zhiyin.rank.behaviour_ranker:BehaviourRanker",
+    },
     "diversifier": {"embedding": "zhiyin.diversify.embedding:EmbeddingDiversifier"},
     "policy": {
         "greedy": "zhiyin.explore.epsilon_greedy:GreedyPolicy",

@@ -279,7 +279,8 @@ class RankingExamples:
     """What a ranker learns from: candidates made by retrievers fitted on earlier time.
 
     ``labels`` bool [U, n]: the user took the item afterwards; False on pads. ``titles`` and
-    ``prices`` (NaN: unknown) of all items by index are what a ranker may read of them.
+    ``prices`` (NaN: unknown) of all items by index are what a ranker may read of them. ``behaviours``:
+    event type -> bool [U, n], whether the user did that with the item afterwards.
     """
 
     queries: Queries
@@ -287,6 +288,7 @@ class RankingExamples:
     labels: BoolArray
     titles: tuple[str, ...]
     prices: FloatArray
+    behaviours: Mapping[str, BoolArray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,13 +9,14 @@ recommendation.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from zhiyin.data import Columns, Dataset, Split, Task
+from zhiyin.draws import generator
 from zhiyin.errors import InputError, LeakError
 from zhiyin.evaluate.hits import find_hits
 from zhiyin.text.words import words
@@ -24,6 +25,7 @@ from zhiyin.types import FloatArray, IntArray
 __all__ = [
     "check_candidates",
     "check_feature_times",
+    "check_features",
     "check_fitted",
     "check_split",
     "check_task",
@@ -322,3 +324,56 @@ def _named(dataset: Dataset, rows: pl.DataFrame, part: str) -> list[str]:
         f"time {row[Columns.TIMESTAMP]:.0f}"
         for row in rows.iter_rows(named=True)
     ]
+
+
+def check_features(
+    make: Callable[[FloatArray], tuple[Mapping[str, FloatArray], npt.NDArray[np.int64]]],
+    times: FloatArray,
+    labels: FloatArray,
+    *,
+    trials: int = 5,
+    seed: int = 7,
+) -> None:
+    """No feature of a row depends on the label of the row itself, of its moment, or of a later one.
+
+    Labels from some moment on are turned round; features of rows up to that moment must stay as they are.
+
+    Parameters
+    ----------
+    make : callable
+        Labels float64 [n] -> features (name -> float64 [m]) and the rows they are of, int64 [m].
+    times, labels : float64 [n]
+        Labels in [0, 1].
+    trials : int
+        Moments that are tried, the newest among them.
+    seed : int
+        Of their choice.
+
+    Raises
+    ------
+    LeakError
+        Naming the features that know what comes, and rows.
+    """
+    before, rows = make(labels)
+    moments = np.unique(times[rows])
+    drawn = generator(seed, 0, stream="feature leaks").choice(
+        moments, min(trials, len(moments)), replace=False
+    )
+    wrong: dict[str, int] = {}
+    for moment in {float(moments[-1]), *drawn.tolist()}:
+        turned = np.where(times >= moment, 1.0 - labels, labels)
+        after, again = make(turned)
+        if not np.array_equal(rows, again):
+            raise LeakError("Which rows have features depends on labels", hint="Choose rows by time.")
+        early = times[rows] <= moment
+        for name, values in before.items():
+            moved = early & ~np.isclose(values, after[name], rtol=1e-9, atol=1e-12, equal_nan=True)
+            if moved.any():
+                wrong.setdefault(name, int(rows[np.flatnonzero(moved)[0]]))
+    if wrong:
+        raise LeakError(
+            f"{len(wrong)} features know what comes",
+            expected="features from rows strictly before",
+            received=", ".join(f"{name!r} (row {row})" for name, row in wrong.items()),
+            hint="Work each feature out from earlier rows only.",
+        )

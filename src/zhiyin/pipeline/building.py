@@ -16,7 +16,17 @@ from zhiyin.logs import get_logger
 from zhiyin.pipeline.stages import Components, fill
 from zhiyin.registry import resolve
 from zhiyin.retrieve import make_retriever, updated_component
-from zhiyin.types import Candidates, Diversifier, IntArray, Policy, Ranker, RankingExamples, Retriever
+from zhiyin.types import (
+    BoolArray,
+    Candidates,
+    Diversifier,
+    IntArray,
+    Policy,
+    Ragged,
+    Ranker,
+    RankingExamples,
+    Retriever,
+)
 
 __all__ = ["fit_components", "policy_of", "ranking_examples", "update_components"]
 
@@ -75,18 +85,31 @@ def policy_of(recipe: Recipe) -> Policy:
     return policy
 
 
-def ranking_examples(task: Task, candidates: Candidates, known: Dataset) -> RankingExamples:
-    """Candidates with the answer to "did the user take it afterwards?"."""
-    taken = np.zeros((len(candidates), known.n_items), dtype=bool)
-    taken[task.relevant.rows, task.relevant.items] = True
-    labels = np.take_along_axis(taken, np.maximum(candidates.items, 0), axis=1)
+def ranking_examples(
+    task: Task, candidates: Candidates, known: Dataset, held: Dataset | None = None
+) -> RankingExamples:
+    """Candidates with the answer to "did the user take it afterwards?"; ``held`` tells in which ways."""
+    behaviours = {}
+    if held is not None:
+        later = held.histories(held.index_of_users(task.queries.users))
+        for code, kind in enumerate(held.event_types):
+            behaviours[kind] = _met(candidates, later.keep(later.events == code), known.n_items)
     return RankingExamples(
         task.queries,
         candidates,
-        labels & (candidates.items >= 0),
+        _met(candidates, task.relevant, known.n_items),
         known.catalogue.titles,
         known.catalogue.prices,
+        behaviours,
     )
+
+
+def _met(candidates: Candidates, events: Ragged, n_items: int) -> BoolArray:
+    """Which candidates are among each user's events, bool [U, n]."""
+    found = np.zeros((len(candidates), n_items), dtype=bool)
+    found[events.rows, events.items] = True
+    met: BoolArray = np.take_along_axis(found, np.maximum(candidates.items, 0), axis=1)
+    return met & (candidates.items >= 0)
 
 
 def _retriever(recipe: Recipe) -> Retriever[Dataset] | None:
@@ -123,7 +146,7 @@ def _ranker(
     task = _learnable(held_out_task(train, valid), examples, recipe.seed)
     spare = fallback.retrieve(task.queries, recipe.candidates)
     found = spare if retriever is None else fill(retriever.retrieve(task.queries, recipe.candidates), spare)
-    return ranker.fit(ranking_examples(task, found, train))
+    return ranker.fit(ranking_examples(task, found, train, valid))
 
 
 def _learnable(task: Task, n: int, seed: int) -> Task:

@@ -27,6 +27,7 @@ from zhiyin.lm import cache_folder, load_language_model
 from zhiyin.logs import get_logger, progress
 from zhiyin.rank.asking import Asking, make_asking
 from zhiyin.rank.blend import Blend, fit_blend, standardise
+from zhiyin.rank.ordering import reorder_head
 from zhiyin.types import Array, Candidates, FloatArray, IntArray, LanguageModel, Queries, RankingExamples
 
 __all__ = ["LanguageModelRanker"]
@@ -148,7 +149,7 @@ class LanguageModelRanker:
         mixed = (1 - weight) * first + weight * standardise(scores, present & ~np.isnan(scores))
         mixed = np.where(present, mixed, -np.inf)
         mixed[unasked] = -np.arange(mixed.shape[1])
-        return _reorder(_with_features(candidates, raw, late), mixed)
+        return reorder_head(_with_features(candidates, raw, late), mixed)
 
     def _ask(self, way: str, queries: Queries, head: Candidates, *, budget: float | None) -> FloatArray:
         """Raw scores of the head, float64 [U, depth]; rows that the budget did not reach are NaN."""
@@ -223,11 +224,3 @@ class LanguageModelRanker:
 def _with_features(candidates: Candidates, raw: Array, late: Array) -> Candidates:
     features: Mapping[str, Array] = {**candidates.features, SCORE: raw, LATE: late}
     return Candidates(candidates.items, candidates.scores, features)
-
-
-def _reorder(candidates: Candidates, mixed: FloatArray) -> Candidates:
-    depth = mixed.shape[1]
-    order = np.tile(np.arange(candidates.items.shape[1]), (len(candidates), 1))
-    order[:, :depth] = np.argsort(-mixed, axis=1, kind="stable")
-    # Places keep their scores, so that the head stays comparable with the tail.
-    return candidates.reordered(order, scores=candidates.scores)

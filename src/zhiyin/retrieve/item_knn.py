@@ -11,7 +11,7 @@ from scipy import sparse
 
 from zhiyin.data import Dataset
 from zhiyin.retrieve.forgetting import FadingConfig, ForgettingRetriever
-from zhiyin.retrieve.selection import top_n_sparse
+from zhiyin.retrieve.selection import largest_of_rows, top_n_sparse
 from zhiyin.types import Array, Candidates, FloatArray, Queries, ScoreArray
 
 __all__ = ["ItemKNNRetriever"]
@@ -54,10 +54,7 @@ class ItemKNNRetriever(ForgettingRetriever):
         left, right = norms[rows + start], norms[columns]
         scale = np.sqrt(left * right) if self.config.similarity == "cosine" else left + right - values
         values /= scale + self.config.shrinkage
-        order = np.lexsort((columns, -values, rows))
-        first = np.searchsorted(rows[order], np.arange(stop - start))
-        rank = np.arange(len(order)) - first[rows[order]]
-        kept = order[rank < self.config.neighbours]
+        kept = largest_of_rows(rows, columns, values, self.config.neighbours)
         shape = (stop - start, matrix.shape[1])
         return sparse.csr_array((values[kept], (rows[kept], columns[kept])), shape=shape)
 

@@ -9,7 +9,7 @@ from scipy import sparse
 from zhiyin.errors import InputError
 from zhiyin.types import BoolArray, Candidates, FloatArray, IntArray, Queries, Ragged, ScoreArray
 
-__all__ = ["first_n", "hide", "hide_listed", "in_range", "top_n", "top_n_sparse"]
+__all__ = ["first_n", "hide", "hide_listed", "in_range", "largest_of_rows", "top_n", "top_n_sparse"]
 
 
 FAR = 32  # times more items than places: most are passed over by a bound
@@ -158,6 +158,24 @@ def top_n_sparse(
     best = top_n(values, n)
     chosen = np.take_along_axis(items, np.maximum(best.items, 0), axis=1)
     return Candidates(np.where(best.items >= 0, chosen, -1).astype(np.int32), best.scores)
+
+
+def largest_of_rows(
+    rows: npt.NDArray[np.integer], columns: npt.NDArray[np.integer], values: npt.NDArray[np.floating], n: int
+) -> BoolArray:
+    """Which entries of a sparse matrix are among the n largest of their row; equal ones by column.
+
+    Examples
+    --------
+    >>> rows, columns = np.array([0, 0, 0, 1]), np.array([4, 2, 7, 1])
+    >>> largest_of_rows(rows, columns, np.array([0.5, 0.5, 0.9, 0.1]), 2)
+    array([False,  True,  True,  True])
+    """
+    order = np.lexsort((columns, -values, rows))
+    first = np.searchsorted(rows[order], rows[order])
+    kept: BoolArray = np.zeros(len(rows), dtype=bool)
+    kept[order[np.arange(len(order)) - first < n]] = True
+    return kept
 
 
 def hide_listed(items: IntArray, queries: Queries, available_from: FloatArray, cut: float) -> BoolArray:

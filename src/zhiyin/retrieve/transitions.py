@@ -10,8 +10,8 @@ from scipy import sparse
 
 from zhiyin.data import Dataset
 from zhiyin.retrieve.forgetting import FadingConfig, ForgettingRetriever
-from zhiyin.retrieve.selection import top_n_sparse
-from zhiyin.types import Array, BoolArray, Candidates, IntArray, Queries, ScoreArray
+from zhiyin.retrieve.selection import largest_of_rows, top_n_sparse
+from zhiyin.types import Array, Candidates, Queries, ScoreArray
 
 __all__ = ["TransitionRetriever"]
 
@@ -54,7 +54,7 @@ class TransitionRetriever(ForgettingRetriever):
         sums = np.asarray(counts.sum(axis=1), dtype=np.float64).ravel()
         rows = np.repeat(np.arange(counts.shape[0]), np.diff(counts.indptr))
         shares = (counts.data / np.maximum(sums[rows], 1e-12)).astype(np.float32)
-        kept = _largest(rows, counts.indices, shares, self.config.neighbours)
+        kept = largest_of_rows(rows, counts.indices, shares, self.config.neighbours)
         return sparse.csr_array((shares[kept], (rows[kept], counts.indices[kept])), shape=counts.shape)
 
     def _scores(self, queries: Queries) -> ScoreArray:
@@ -75,12 +75,3 @@ class TransitionRetriever(ForgettingRetriever):
     def _restore(self, state: Mapping[str, Array]) -> None:
         n = len(state["indptr"]) - 1
         self.next_ = sparse.csr_array((state["data"], state["indices"], state["indptr"]), shape=(n, n))
-
-
-def _largest(rows: IntArray, columns: IntArray, values: ScoreArray, n: int) -> BoolArray:
-    """Which entries are among the n largest of their row; equal ones by column."""
-    order = np.lexsort((columns, -values, rows))
-    first = np.searchsorted(rows[order], rows[order])
-    kept = np.zeros(len(rows), dtype=bool)
-    kept[order[np.arange(len(order)) - first < n]] = True
-    return kept

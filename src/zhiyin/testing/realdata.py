@@ -18,7 +18,7 @@ import polars as pl
 from zhiyin.data import Columns, Dataset
 from zhiyin.errors import DataError
 
-__all__ = ["amazon_beauty", "collm_movielens", "data_folder", "movielens", "tallrec_movie"]
+__all__ = ["amazon_beauty", "collm_items", "collm_movielens", "data_folder", "movielens", "tallrec_movie"]
 
 TEXT = {"user_id": pl.String, "item_id": pl.String}
 
@@ -74,6 +74,11 @@ def collm_movielens(part: str) -> pl.DataFrame:
     Columns ``user_id item_id label timestamp not_cold history``.
     """
     return pl.read_parquet(_path("collm-movielens-1m", f"{part}.parquet"))
+
+
+def collm_items() -> pl.DataFrame:
+    """CoLLM's films: ``item_id`` (whole numbers), ``title`` with the year at its end."""
+    return pl.read_csv(_path("collm-movielens-1m", "items.csv"))
 
 
 def tallrec_movie(part: str) -> list[dict[str, Any]]:
