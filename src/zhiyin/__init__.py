@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         leave_last_basket_out,
         leave_last_out,
         load_bundled,
+        split_at,
         split_by_time,
         split_users_by_time,
     )
@@ -44,6 +45,7 @@ _HOMES = {
     "load_language_model": "zhiyin.lm",
     "load_text_encoder": "zhiyin.lm",
     "match": "zhiyin.interest",
+    "split_at": "zhiyin.data",
     "split_by_time": "zhiyin.data",
     "split_users_by_time": "zhiyin.data",
 }
@@ -65,6 +67,7 @@ __all__ = [
     "load_language_model",
     "load_text_encoder",
     "match",
+    "split_at",
     "split_by_time",
     "split_users_by_time",
 ]

@@ -42,6 +42,7 @@ _COMPONENTS: dict[str, dict[str, str]] = {
         "als": "zhiyin.retrieve.als:ALSRetriever",
         "bpr": "zhiyin.retrieve.bpr:BPRRetriever",
         "matrix-factorization": "zhiyin.retrieve.matrix_factorization:MatrixFactorization",
+        "linear-towers": "zhiyin.retrieve.linear_towers:LinearTowerRetriever",
         "ease": "zhiyin.retrieve.ease:EASERetriever",
         "bm25": "zhiyin.retrieve.bm25:BM25Retriever",
         "semantic": "zhiyin.retrieve.semantic:SemanticRetriever",

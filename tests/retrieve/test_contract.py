@@ -19,7 +19,7 @@ NAMES = [name for name in registry.names("retriever") if name != "theirs"]
 
 
 def test_all_retrievers_are_found():
-    assert len(NAMES) == 16
+    assert len(NAMES) == 17
 
 
 @pytest.mark.parametrize("check", RETRIEVER_CHECKS, ids=lambda check: check.__name__)

@@ -32,6 +32,7 @@ __all__ = [
     "held_out_task",
     "leave_last_basket_out",
     "leave_last_out",
+    "split_at",
     "split_by_time",
     "split_cold_items",
     "split_cold_users",
@@ -177,6 +178,24 @@ def split_by_time(dataset: Dataset, *, valid: float = 0.1, test: float = 0.1) ->
     first, second = (times[min(round(n * share), n - 1)] for share in (1 - valid - test, 1 - test))
     part = np.where(times >= second, TEST, np.where(times >= first, VALID, TRAIN))
     return _split(dataset, part, cuts=(float(first), float(second)))
+
+
+def split_at(dataset: Dataset, *, valid: float, test: float) -> Split:
+    """Cut by global time at two moments that are given, such as those of somebody else's experiment.
+
+    Parameters
+    ----------
+    valid, test : float
+        Seconds at which validation and test begin.
+
+    Raises
+    ------
+    InputError
+        When a part would be empty.
+    """
+    times = dataset.events[Columns.TIMESTAMP].to_numpy()
+    part = np.where(times >= test, TEST, np.where(times >= valid, VALID, TRAIN))
+    return _split(dataset, part, cuts=(valid, test))
 
 
 def cut_by_time(dataset: Dataset, newest: float) -> tuple[Dataset, Dataset]:

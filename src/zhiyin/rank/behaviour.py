@@ -29,6 +29,7 @@ __all__ = ["BehaviourModel"]
 
 FEWEST = 10  # of each label, below which a behaviour is told by its share alone
 NARROW = 1e-12
+EDGE = 0.005
 
 
 class BehaviourModel:
@@ -114,6 +115,9 @@ class BehaviourModel:
         """The regression's numbers and the trees as text."""
         centre = np.nan_to_num(np.nanmean(np.where(np.isfinite(matrix), matrix, np.nan), axis=0))
         filled = np.where(np.isfinite(matrix), matrix, centre)
+        # A line goes on for ever: what lies outside of what was seen counts as the edge of it.
+        low, high = np.quantile(filled, [EDGE, 1 - EDGE], axis=0)
+        filled = np.clip(filled, low, high)
         spread = filled.std(axis=0)
         spread[spread < NARROW] = 1.0
         line = LogisticRegression(C=self.config.inverse_penalty, max_iter=1000)
@@ -126,13 +130,14 @@ class BehaviourModel:
         }  # fmt: skip
         trees = lightgbm.train(params, lightgbm.Dataset(matrix, truth), num_boost_round=own.trees)
         return {
-            "centre": centre.tolist(), "spread": spread.tolist(), "weights": line.coef_[0].tolist(),
+            "centre": centre.tolist(), "low": low.tolist(), "high": high.tolist(),
+            "spread": spread.tolist(), "weights": line.coef_[0].tolist(),
             "constant": float(line.intercept_[0]), "trees": trees.model_to_string(),
         }  # fmt: skip
 
     def _logits(self, part: Mapping[str, Any], matrix: FloatArray) -> FloatArray:
         centre, spread = np.array(part["centre"]), np.array(part["spread"])
-        filled = np.where(np.isfinite(matrix), matrix, centre)
+        filled = np.clip(np.where(np.isfinite(matrix), matrix, centre), part["low"], part["high"])
         line = (filled - centre) / spread @ np.array(part["weights"]) + part["constant"]
         text = part["trees"]
         if text not in self._boosters:

@@ -1,0 +1,63 @@
+"""What is tried of each way to retrieve; knows names and ranges, no data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from optuna import Trial as Asked
+
+__all__ = ["JOINED", "SINGLE", "SPACE", "Range", "suggest"]
+
+
+@dataclass(frozen=True)
+class Range:
+    """From ``low`` to ``high``, both possible, on a logarithmic scale; ``default`` is tried first."""
+
+    low: float
+    high: float
+    default: float
+    whole: bool = False
+
+    def ask(self, trial: Asked, name: str) -> float:
+        """A value of the trial."""
+        if self.whole:
+            return trial.suggest_int(name, int(self.low), int(self.high), log=True)
+        return trial.suggest_float(name, self.low, self.high, log=True)
+
+
+SPACE: Mapping[str, Mapping[str, Range]] = {
+    "popular": {},
+    "recent-popular": {"days": Range(1, 365, 30)},
+    "user-knn": {"neighbours": Range(10, 500, 100, whole=True), "shrinkage": Range(0.1, 100, 1)},
+    "item-knn": {"neighbours": Range(5, 500, 20, whole=True), "shrinkage": Range(0.1, 100, 1)},
+    "transitions": {"window": Range(1, 50, 10, whole=True), "fading": Range(0.1, 2, 0.5)},
+    "als": {
+        "factors": Range(16, 256, 128, whole=True),
+        "regularisation": Range(0.1, 100, 10),
+        "confidence": Range(0.5, 40, 5),
+    },
+    "bpr": {"factors": Range(16, 256, 128, whole=True), "regularisation": Range(1e-3, 0.3, 0.03)},
+    "ease": {"regularisation": Range(10, 3000, 300)},
+    "bm25": {"k1": Range(0.1, 3, 1.2)},
+    "semantic": {},
+    "vectors": {},
+    "graph": {},
+}
+SINGLE: tuple[str, ...] = tuple(SPACE)
+JOINED: tuple[str, ...] = ("fusion", "blend")
+
+
+def suggest(trial: Asked, method: str) -> dict[str, Any]:
+    """Parameters of a method that the trial tries; names are "<method>.<parameter>" in the study."""
+    return {name: one.ask(trial, f"{method}.{name}") for name, one in SPACE.get(method, {}).items()}
+
+
+def defaults(method: str) -> dict[str, Any]:
+    """What is tried first of a method, as the study names it."""
+    first = {
+        f"{method}.{name}": int(one.default) if one.whole else float(one.default)
+        for name, one in SPACE.get(method, {}).items()
+    }
+    return {"method": method, **first}
