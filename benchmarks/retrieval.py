@@ -88,6 +88,7 @@ RULES = ("random", "popular", "recent-popular")
 SINGLE = (
     "user-knn", "item-knn", "transitions", "als", "bpr", "ease", "bm25", "semantic", "linear-towers",
 )  # fmt: skip
+MEMBERS = SINGLE[:-1]  # what the joined ones join
 JOINED = ("fused", "blend")
 SHOWN = ("ndcg", "recall", "relevant_vendi_score", "intra_list_distance", "catalogue_coverage")
 
@@ -99,7 +100,7 @@ def made(name: str, problem: Problem, seed: int) -> Retriever[Dataset]:
         seeded = {"seed": seed} if "seed" in kind.Config.model_fields else {}
         return make_retriever(name, **seeded, **problem.params.get(name, {}))
     rules = RULES[1:] if name == "fused" else ()  # a blend knows popularity by itself
-    members = [{"method": one, "params": problem.params.get(one, {})} for one in (*rules, *SINGLE)]
+    members = [{"method": one, "params": problem.params.get(one, {})} for one in (*rules, *MEMBERS)]
     return make_retriever("fusion" if name == "fused" else name, members=members, seed=seed)
 
 

@@ -11,13 +11,14 @@ from scipy import sparse
 from threadpoolctl import threadpool_limits
 
 from zhiyin.data import Dataset
-from zhiyin.retrieve.forgetting import FadingConfig, ForgettingRetriever
-from zhiyin.types import Array, Queries, ScoreArray
+from zhiyin.retrieve.forgetting import FadingConfig
+from zhiyin.retrieve.inner_product import IndexedConfig, InnerProductRetriever
+from zhiyin.types import Array, BoolArray, Queries, ScoreArray
 
 __all__ = ["ALSRetriever"]
 
 
-class ALSRetriever(ForgettingRetriever):
+class ALSRetriever(InnerProductRetriever):
     """Score = user factors times item factors, the user's solved from the history at hand.
 
     Minimises the confidence-weighted squared error of Hu, Koren & Volinsky 2008, "Collaborative
@@ -25,7 +26,7 @@ class ALSRetriever(ForgettingRetriever):
     is answered exactly as a known one with the same history.
     """
 
-    class Config(FadingConfig):
+    class Config(FadingConfig, IndexedConfig):
         """``factors``, ``regularisation``, ``confidence`` alpha, ``epochs``, ``seed``, ``half_life``."""
 
         factors: int = Field(default=128, ge=1)
@@ -53,11 +54,12 @@ class ALSRetriever(ForgettingRetriever):
         self.__dict__.pop("gram_", None)
         self.item_factors_: ScoreArray = np.asarray(model.item_factors, dtype=np.float32)
 
-    def _scores(self, queries: Queries) -> ScoreArray:
+    def _asked(self, queries: Queries) -> tuple[ScoreArray, BoolArray]:
         history = self._history(queries)
-        scores: ScoreArray = self.solve(history) @ self.item_factors_.T
-        scores[np.diff(history.indptr) == 0] = -np.inf
-        return scores
+        return self.solve(history), np.diff(history.indptr) == 0
+
+    def _answers(self) -> ScoreArray:
+        return self.item_factors_
 
     def solve(self, history: sparse.csr_array) -> ScoreArray:
         """Factors of users from what they took, float32 [U, factors] (eq. 4 of the paper).

@@ -10,15 +10,15 @@ from scipy import sparse
 from threadpoolctl import threadpool_limits
 
 from zhiyin.data import Dataset
-from zhiyin.retrieve.forgetting import ForgettingConfig, ForgettingRetriever
-from zhiyin.types import Array, Queries, ScoreArray
+from zhiyin.retrieve.inner_product import IndexedConfig, InnerProductRetriever
+from zhiyin.types import Array, BoolArray, Queries, ScoreArray
 
 __all__ = ["BPRRetriever"]
 
 RIDGE = 1.0
 
 
-class BPRRetriever(ForgettingRetriever):
+class BPRRetriever(InnerProductRetriever):
     """Score = user factors times item factors + the item's bias, fitted so that taken items stand higher.
 
     Maximises sum ln sigmoid(x_ui - x_uj) - lambda ||theta||^2 over triples of a user, a taken and another
@@ -28,7 +28,7 @@ class BPRRetriever(ForgettingRetriever):
     the users of train: so an unknown user is answered as a known one with the same history.
     """
 
-    class Config(ForgettingConfig):
+    class Config(IndexedConfig):
         """``factors``; ``learning_rate``; ``regularisation``; ``epochs``; ``seed``; ``half_life``."""
 
         factors: int = Field(default=128, ge=1)
@@ -62,11 +62,15 @@ class BPRRetriever(ForgettingRetriever):
         users = np.asarray(model.user_factors, dtype=np.float64)[active, :-1]
         self.map_: ScoreArray = np.asarray(np.linalg.solve(system, told.T @ users), dtype=np.float32)
 
-    def _scores(self, queries: Queries) -> ScoreArray:
+    def _asked(self, queries: Queries) -> tuple[ScoreArray, BoolArray]:
         history = self._history(queries)
         users: ScoreArray = np.asarray(self._told(history) @ self.map_, dtype=np.float32)
         users[np.diff(history.indptr) == 0] = 0.0
-        return np.asarray(users @ self.item_factors_.T + self.biases_, dtype=np.float32)
+        ones = np.ones((len(users), 1), dtype=np.float32)  # for the biases; without a history these are all
+        return np.concatenate([users, ones], axis=1), np.zeros(len(users), dtype=bool)
+
+    def _answers(self) -> ScoreArray:
+        return np.concatenate([self.item_factors_, self.biases_[:, None]], axis=1)
 
     def _told(self, history: sparse.csr_array) -> ScoreArray:
         """What a history says: mean of its factors, their sum over the root of the weights, and 1."""

@@ -11,14 +11,14 @@ from scipy import sparse
 from zhiyin.data import Dataset
 from zhiyin.draws import generator
 from zhiyin.interest.vectors import item_vectors
-from zhiyin.retrieve.forgetting import ForgettingConfig, ForgettingRetriever
+from zhiyin.retrieve.inner_product import IndexedConfig, InnerProductRetriever
 from zhiyin.retrieve.towers import Features, LinearTowers
-from zhiyin.types import Array, Queries, ScoreArray
+from zhiyin.types import Array, BoolArray, Queries, ScoreArray
 
 __all__ = ["LinearTowerRetriever"]
 
 
-class LinearTowerRetriever(ForgettingRetriever):
+class LinearTowerRetriever(InnerProductRetriever):
     """Score = User(u) · Item(v) of ``LinearTowers``; e_u is the mean of the history's features.
 
     Each user's events are parted in two at random, and each half is the history by which the other is to be
@@ -26,7 +26,7 @@ class LinearTowerRetriever(ForgettingRetriever):
     weight ``negatives``. ``features``: "own", an embedding an item; or "text", the text encoder's vectors.
     """
 
-    class Config(ForgettingConfig):
+    class Config(IndexedConfig):
         """Of the towers; ``features``; ``encoder`` of texts; ``half_life``."""
 
         features: str = Field(default="own", pattern="^(own|text)$")
@@ -56,12 +56,13 @@ class LinearTowerRetriever(ForgettingRetriever):
         vectors = item_vectors(train.catalogue, self.config.encoder).astype(np.float64)
         return vectors - vectors.mean(axis=0)
 
-    def _scores(self, queries: Queries) -> ScoreArray:
+    def _asked(self, queries: Queries) -> tuple[ScoreArray, BoolArray]:
         history = self._history(queries)
         users = _mean(history) @ self.sides_ + self.constant_
-        scores: ScoreArray = np.asarray(users @ self.items_.T, dtype=np.float32)
-        scores[np.diff(history.indptr) == 0] = -np.inf
-        return scores
+        return users.astype(np.float32), np.diff(history.indptr) == 0
+
+    def _answers(self) -> ScoreArray:
+        return self.items_
 
     def _state(self) -> Mapping[str, Array]:
         return {"sides": self.sides_, "constant": self.constant_, "items": self.items_}

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from zhiyin.data import Catalogue, Dataset
 from zhiyin.interest.vectors import encode_texts, item_cards, item_vectors
-from zhiyin.retrieve.forgetting import ForgettingConfig, ForgettingRetriever
+from zhiyin.retrieve.inner_product import IndexedConfig, InnerProductRetriever
 from zhiyin.retrieve.reduced import ReducedVectors
 from zhiyin.retrieve.selection import hide
 from zhiyin.types import Array, BoolArray, Candidates, IntArray, Queries, ScoreArray
@@ -20,7 +20,7 @@ __all__ = ["SemanticRetriever"]
 REDUCED_FROM = 20_000  # items; below, all dimensions are read as fast
 
 
-class SemanticRetriever(ForgettingRetriever):
+class SemanticRetriever(InnerProductRetriever):
     """Score = cosine of the item's vector and the user's, from a text encoder.
 
     The user's vector is the mean of the vectors of the history, late events weighing more
@@ -30,7 +30,7 @@ class SemanticRetriever(ForgettingRetriever):
     direction" of Mu & Viswanath 2018, "All-but-the-top").
     """
 
-    class Config(ForgettingConfig):
+    class Config(IndexedConfig):
         """``encoder``: name of the text encoder; ``text_weight`` in [0, 1]."""
 
         encoder: str = "minilm-l6"
@@ -40,7 +40,7 @@ class SemanticRetriever(ForgettingRetriever):
     reads_texts = True
 
     def _learn(self, train: Dataset) -> None:
-        for name in ("untold_", "reduced_"):
+        for name in ("told_", "reduced_"):
             self.__dict__.pop(name, None)
         raw = item_vectors(train.catalogue, self.config.encoder)
         described = raw.any(axis=1)
@@ -59,36 +59,33 @@ class SemanticRetriever(ForgettingRetriever):
             cards = item_cards(catalogue, changed)
             vectors[changed] = self._centred(encode_texts(cards, self.config.encoder))
         self.vectors_, self.n_items_ = vectors, len(catalogue)
-        self.__dict__.pop("untold_", None)
+        self.__dict__.pop("told_", None)
         if "reduced_" in self.__dict__:
             self.__dict__["reduced_"] = self.reduced_.updated(vectors, changed)
+        self._update_index(changed)
 
-    def _scores(self, queries: Queries) -> ScoreArray:
-        wanted, silent = self._users(queries)
-        scores: ScoreArray = wanted @ self.vectors_.T
-        self._silence(scores, silent)
-        return scores
+    def _answers(self) -> ScoreArray:
+        return self.vectors_
+
+    def _listed(self) -> BoolArray | None:
+        return self.told_ if not self.told_.all() else None
 
     def _best(self, queries: Queries, n: int) -> Candidates:
-        if len(self.vectors_) < REDUCED_FROM:
+        if len(self.vectors_) < REDUCED_FROM or self.index_ is not None:
             return super()._best(queries, n)
-        wanted, silent = self._users(queries)
+        wanted, silent = self._asked(queries)
 
         def hide_both(scores: ScoreArray) -> None:
-            self._silence(scores, silent)
+            scores[silent] = -np.inf
+            scores[:, ~self.told_] = -np.inf
             hide(scores, queries, self.available_from_, self.cut_)
 
         return self.reduced_.best(wanted, n, hide=hide_both)
 
-    def _silence(self, scores: ScoreArray, silent: BoolArray) -> None:
-        """Nobody to speak for, or an item of which nothing is known."""
-        scores[silent] = -np.inf
-        scores[:, self.untold_] = -np.inf
-
     @cached_property
-    def untold_(self) -> IntArray:
-        """Items without a text, of which nothing is known, int32."""
-        return np.flatnonzero(~self.vectors_.any(axis=1)).astype(np.int32)
+    def told_(self) -> BoolArray:
+        """Items with a text, bool [n_items]."""
+        return np.asarray(self.vectors_.any(axis=1))
 
     def wish_nearness(self, text: str, items: IntArray) -> ScoreArray:
         """How near items are to what somebody says, cosine in [-1, 1], float32 [len(items)]."""
@@ -103,7 +100,7 @@ class SemanticRetriever(ForgettingRetriever):
         """The vectors for a first look."""
         return ReducedVectors.of(self.vectors_)
 
-    def _users(self, queries: Queries) -> tuple[ScoreArray, BoolArray]:
+    def _asked(self, queries: Queries) -> tuple[ScoreArray, BoolArray]:
         """Vectors of users, float32 [U, d], and who neither took nor says anything, bool [U]."""
         weights = self._events(queries)
         users = _unit(weights @ self.vectors_)

@@ -8,20 +8,20 @@ import numpy as np
 
 from zhiyin.data import Dataset
 from zhiyin.errors import InputError
-from zhiyin.retrieve.forgetting import ForgettingConfig, ForgettingRetriever
+from zhiyin.retrieve.inner_product import IndexedConfig, InnerProductRetriever
 from zhiyin.types import Array, BoolArray, Queries, ScoreArray
 
 __all__ = ["VectorRetriever"]
 
 
-class VectorRetriever(ForgettingRetriever):
+class VectorRetriever(InnerProductRetriever):
     """Score = cosine of the item's vector and the mean of the history's, centred on the catalogue.
 
     The vectors are those of ``Dataset.vectors``; items without one are never listed. Late
     events weigh more (``half_life``). Needs no behaviour of others, so cold items with a vector are served.
     """
 
-    class Config(ForgettingConfig):
+    class Config(IndexedConfig):
         """``vectors``: their name, None: the only ones; ``half_life``."""
 
         vectors: str | None = None
@@ -50,14 +50,17 @@ class VectorRetriever(ForgettingRetriever):
             )
         return train.vectors[name]
 
-    def _scores(self, queries: Queries) -> ScoreArray:
+    def _asked(self, queries: Queries) -> tuple[ScoreArray, BoolArray]:
         weights = self._events(queries)
         users = weights @ self.vectors_
         norms = np.linalg.norm(users, axis=1, keepdims=True)
-        scores: ScoreArray = (users / np.maximum(norms, 1e-12)).astype(np.float32) @ self.vectors_.T
-        scores[norms.ravel() == 0] = -np.inf
-        scores[:, ~self.vectors_.any(axis=1)] = -np.inf
-        return scores
+        return (users / np.maximum(norms, 1e-12)).astype(np.float32), norms.ravel() == 0
+
+    def _answers(self) -> ScoreArray:
+        return self.vectors_
+
+    def _listed(self) -> BoolArray:
+        return np.asarray(self.vectors_.any(axis=1))
 
     def _state(self) -> Mapping[str, Array]:
         return {"vectors": self.vectors_}

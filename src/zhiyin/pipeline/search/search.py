@@ -194,7 +194,7 @@ def _study(split: Split, file: Path, k: int, seed: int) -> optuna.Study:
     )
     for trial in study.get_trials(deepcopy=False):
         if trial.state == TrialState.RUNNING:  # it was cut short
-            study.enqueue_trial(trial.params or defaults(SINGLE[0]), skip_if_exists=False)
+            study.enqueue_trial(trial.params or trial.system_attrs.get("fixed_params", {}))
             study.tell(trial.number, state=TrialState.FAIL)
     if not study.trials:
         for method in (*SINGLE, *JOINED):

@@ -1,0 +1,71 @@
+"""A search tries, remembers, goes on, and looks at the test part when it has ended."""
+
+import json
+
+import pytest
+
+from zhiyin.data import split_by_time
+from zhiyin.errors import InputError
+from zhiyin.pipeline.search import search_retriever
+from zhiyin.pipeline.search.search import _study
+from zhiyin.testing.data import small_dataset, small_split
+
+
+def searched(file, **settings):
+    return search_retriever(small_split(), file, **{"budget": 600.0, "trials": 4, **settings})
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    file = tmp_path_factory.mktemp("search") / "search.db"
+    told = []
+    first = searched(file, tell=lambda trial, best: told.append((trial, best)))
+    return file, first, told
+
+
+def test_each_method_is_tried_as_it_comes_first(found):
+    _, first, told = found
+    assert [one.method for one in first.trials] == ["popular", "recent-popular", "user-knn", "item-knn"]
+    assert first.trials[3].params["neighbours"] == 20
+    assert [trial.number for trial, _ in told] == [0, 1, 2, 3]
+    assert first.best.quality == max(one.quality for one in first.trials) == told[-1][1].quality
+    assert first.looks == 1 and first.test.n > 0
+    json.dumps(first.to_dict())
+
+
+def test_it_goes_on_where_it_was_and_counts_looks_at_test(found):
+    file, first, _ = found
+    more = searched(file, trials=6)
+    assert more.trials[:4] == first.trials
+    assert [one.method for one in more.trials[4:]] == ["transitions", "als"]
+    assert more.looks == 2
+    same = searched(file, trials=6)
+    assert len(same.trials) == 6
+
+
+def test_a_trial_that_was_cut_short_is_tried_again(tmp_path):
+    file = tmp_path / "search.db"
+    searched(file, trials=1)
+    _study(small_split(), file, 10, 7).ask()  # and then the machine was turned off
+    more = searched(file, trials=14)
+    assert sorted(one.method for one in more.trials).count("recent-popular") == 1
+    assert {one.method for one in more.trials} >= {"blend", "fusion", "graph", "ease"}
+    assert more.best.quality >= more.trials[0].quality
+
+
+def test_a_file_of_other_data_is_refused(found):
+    file, _, _ = found
+    other = split_by_time(small_dataset(), valid=0.2, test=0.2)
+    with pytest.raises(InputError, match="another search"):
+        search_retriever(other, file, budget=10.0)
+    with pytest.raises(InputError, match="budget"):
+        searched(file, budget=0.0)
+
+
+def test_the_users_it_is_judged_by_are_not_those_it_learns_from():
+    from zhiyin.pipeline.search.search import _Judge
+
+    judge = _Judge(small_split(), 10, 7)
+    learned = {judge.split.valid.user_ids[user] for user in judge.learned.tolist()}
+    assert learned and not learned & set(judge.task.queries.users)
+    assert judge.chosen.n_events + 0 < small_split().valid.n_events
