@@ -88,9 +88,9 @@ def test_validation_without_anything_to_learn_gives_weight_zero():
     assert recommender.components.ranker.weight == 0 and recommender.recommend(["u0"], k=3).items[0]
 
 
-def test_a_large_catalogue_leaves_out_what_does_not_suit_it():
+def test_a_member_that_does_not_suit_the_data_is_left_out():
     small = {**PLAIN, "stages.retrieve.params.members": [
-        {"method": "ease", "params": {"max_items": 3}}, {"method": "popular"}]}  # fmt: skip
+        {"method": "vectors", "params": {"vectors": "sounds"}}, {"method": "popular"}]}  # fmt: skip
     recommender = zy.Recommender.from_recipe("retail", small).fit(small_split().train)
     assert set(recommender.components.retriever.members_) == {"popular"}
 

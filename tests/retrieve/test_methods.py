@@ -95,8 +95,18 @@ def test_ease_against_the_closed_form():
     p = np.linalg.inv(x.T @ x + 5.0 * np.eye(TRAIN.n_items))
     b = np.eye(TRAIN.n_items) - p / np.diag(p)
     np.testing.assert_allclose(ease.weights_, b, atol=1e-5)
-    with pytest.raises(InputError, match="too large for EASE"):
-        make_retriever("ease", max_items=3).fit(TRAIN)
+    assert not ease.approximate_
+
+
+def test_low_rank_ease_is_ease_where_the_rank_is_full():
+    exact = make_retriever("ease", regularisation=5.0).fit(TRAIN)
+    low = make_retriever("ease", regularisation=5.0, exact_items=3).fit(TRAIN)
+    assert low.approximate_ and low.weights_.size == 0
+    np.testing.assert_allclose(low.scores(QUERIES), exact.scores(QUERIES), atol=1e-4)
+    few = make_retriever("ease", regularisation=5.0, exact_items=3, rank=4).fit(TRAIN)
+    assert few.axes_.shape == (TRAIN.n_items, 4)
+    one, two = few.retrieve(QUERIES, 8).items, exact.retrieve(QUERIES, 8).items
+    assert np.mean([len(set(a) & set(b)) / 8 for a, b in zip(one, two, strict=True)]) > 0.6
 
 
 def test_als_solves_the_user_of_hu_koren_volinsky():

@@ -147,3 +147,36 @@ def test_a_blend_uses_what_tells_and_says_so():
     np.testing.assert_allclose(told[shown], found.scores[shown], rtol=1e-5)
     learned = dict(blend.weights_)
     assert blend.fit(split.train.joined(split.valid)).weights_ == learned
+
+
+COUNTING = ["random", "popular", "recent-popular", "item-knn", "user-knn", "transitions", "bm25", "graph"]
+
+
+@pytest.mark.parametrize("name", COUNTING)
+def test_new_events_give_what_a_whole_fit_gives(name):
+    split, queries = small_split(), queries_for(["u0", "u1", "u2", None])
+    more = make_retriever(name).fit(split.train).partial_fit(split.train, split.valid)
+    whole = make_retriever(name).fit(split.train.joined(split.valid))
+    one, two = more.retrieve(queries, 9), whole.retrieve(queries, 9)
+    np.testing.assert_array_equal(one.items, two.items)
+    np.testing.assert_allclose(one.scores, two.scores)
+    assert more.cut_ == whole.cut_
+
+
+def test_als_goes_on_from_its_factors():
+    split, queries = small_split(), queries_for([f"u{n}" for n in range(40)])
+    first = make_retriever("als", factors=8, epochs=20).fit(split.train)
+    more = first.partial_fit(split.train, split.valid)
+    assert (
+        0 < np.abs(more.item_factors_ - first.item_factors_).mean() < 0.5 * np.abs(first.item_factors_).mean()
+    )
+    whole = make_retriever("als", factors=8, epochs=20).fit(split.train.joined(split.valid))
+    pairs = zip(more.retrieve(queries, 5).items, whole.retrieve(queries, 5).items, strict=True)
+    assert np.mean([len(set(a) & set(b)) / 5 for a, b in pairs]) > 0.7
+
+
+def test_what_cannot_learn_more_names_the_other_way():
+    split = small_split()
+    with pytest.raises(InputError, match="starting again") as caught:
+        make_retriever("ease").fit(split.train).partial_fit(split.train, split.valid)
+    assert "fit(before.joined(new))" in str(caught.value)

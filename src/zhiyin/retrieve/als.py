@@ -17,6 +17,8 @@ from zhiyin.types import Array, BoolArray, Queries, ScoreArray
 
 __all__ = ["ALSRetriever"]
 
+MORE_EPOCHS = 3
+
 
 class ALSRetriever(InnerProductRetriever):
     """Score = user factors times item factors, the user's solved from the history at hand.
@@ -36,8 +38,19 @@ class ALSRetriever(InnerProductRetriever):
         seed: int = Field(default=7, ge=0, lt=2**31)
 
     config: Config
+    learns_more = True
 
     def _learn(self, train: Dataset) -> None:
+        self._alternate(train, self.config.epochs, None)
+
+    def _learn_more(self, known: Dataset) -> None:
+        """Go on from the factors there are: new events move them a little."""
+        self.cut_ = known.cut
+        faded = known if self.memory_ == np.inf else known.faded(self.memory_)
+        self._alternate(faded, MORE_EPOCHS, self.item_factors_)
+        self._make_index()
+
+    def _alternate(self, train: Dataset, epochs: int, start: ScoreArray | None) -> None:
         from implicit.cpu.als import AlternatingLeastSquares
 
         # The item factors are what stays; users are solved again at every request.
@@ -46,9 +59,11 @@ class ALSRetriever(InnerProductRetriever):
                 factors=self.config.factors,
                 regularization=self.config.regularisation,
                 alpha=self.config.confidence,
-                iterations=self.config.epochs,
+                iterations=epochs,
                 random_state=self.config.seed,
             )
+            if start is not None:
+                model.item_factors = start.copy()
             # ``implicit`` tells matrices by the older class.
             model.fit(sparse.csr_matrix(train.matrix), show_progress=False)
         self.__dict__.pop("gram_", None)

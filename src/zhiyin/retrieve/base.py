@@ -19,7 +19,7 @@ from safetensors.numpy import save as to_safetensors
 from zhiyin.artifacts import read_json, write_bytes, write_text
 from zhiyin.config import Config, parse
 from zhiyin.data import Catalogue, Dataset
-from zhiyin.errors import NotFittedError
+from zhiyin.errors import InputError, NotFittedError
 from zhiyin.registry import resolve
 from zhiyin.retrieve.selection import hide, top_n
 from zhiyin.types import Array, Candidates, FloatArray, IntArray, Queries, Retriever, ScoreArray
@@ -34,12 +34,13 @@ class ScoringRetriever(ABC):
 
     A subclass has a ``Config``, learns in ``_learn`` and answers in ``_scores``; what it learned
     is in ``_state`` as arrays, restored by ``_restore``. ``reads_texts``: whether a stated wish
-    changes its answer.
+    changes its answer. ``learns_more``: whether new events can be learned without starting again.
     """
 
     Config: ClassVar[type[Config]]
     reads_texts: ClassVar[bool] = False
     saved_numbers: ClassVar[tuple[str, ...]] = ("cut_",)
+    learns_more: ClassVar[bool] = False
 
     def __init__(self, **params: Any) -> None:
         self.config = parse(self.Config, params, where=f"The retriever {type(self).__name__}")
@@ -76,6 +77,41 @@ class ScoringRetriever(ABC):
         self.available_from_ = train.catalogue.available_from
         self._learn(train)
         return self
+
+    def partial_fit(self, before: Dataset, new: Dataset) -> Self:
+        """A snapshot that has learned new events too; this component stays as it is.
+
+        What was chosen on validation is kept. Of methods that count, the snapshot is what ``fit`` would have
+        given for all events; ALS goes on from the factors it has.
+
+        Parameters
+        ----------
+        before : Dataset
+            What it was fitted on.
+        new : Dataset
+            Later events, of the same vocabularies.
+
+        Raises
+        ------
+        InputError
+            When the method cannot: then ``fit(before.joined(new))`` is the way.
+        """
+        if self.n_items_ is None:
+            raise NotFittedError(type(self).__name__)
+        if not self.learns_more:
+            raise InputError(
+                f"{type(self).__name__} cannot learn new events without starting again",
+                expected="a method with learns_more",
+                received=type(self).__name__,
+                hint="Use fit(before.joined(new)).",
+            )
+        snapshot = copy.copy(self)
+        snapshot._learn_more(before.joined(new))
+        return snapshot
+
+    def _learn_more(self, known: Dataset) -> None:
+        """Learn from all events what is quickly learned."""
+        self.fit(known)
 
     def retrieve(self, queries: Queries, n: int) -> Candidates:
         """The best n items for each query.

@@ -37,6 +37,7 @@ class BM25Retriever(ForgettingRetriever):
         text_weight: float = Field(default=5.0, ge=0)
 
     config: Config
+    learns_more = True
     reads_texts = True
 
     def _learn(self, train: Dataset) -> None:
@@ -102,6 +103,9 @@ class BM25Retriever(ForgettingRetriever):
         scores: ScoreArray = (asked @ self.words_).toarray().astype(np.float32)
         scores[scores == 0] = -np.inf
         return scores
+
+    def _learn_more(self, known: Dataset) -> None:
+        self.cut_ = known.cut  # events tell nothing of items here
 
     def _state(self) -> Mapping[str, Array]:
         words = json.dumps(list(self.vocabulary_), ensure_ascii=False).encode()

@@ -6,54 +6,88 @@ from collections.abc import Mapping
 
 import numpy as np
 from pydantic import Field
-from scipy import linalg
+from scipy import linalg, sparse
+from sklearn.utils.extmath import randomized_svd
 
 from zhiyin.data import Dataset
-from zhiyin.errors import InputError
+from zhiyin.logs import get_logger
 from zhiyin.retrieve.forgetting import FadingConfig, ForgettingRetriever
 from zhiyin.types import Array, Queries, ScoreArray
 
 __all__ = ["EASERetriever"]
 
+log = get_logger("retrieve")
+
 
 class EASERetriever(ForgettingRetriever):
     """Score = history times B, with B = I - P / diag(P), P = (X'X + lambda I)^-1, diag(B) = 0.
 
-    Steck 2019, "Embarrassingly shallow autoencoders for sparse data", eq. 8. Memory grows with
-    the square of the catalogue, hence ``max_items``.
+    Steck 2019, "Embarrassingly shallow autoencoders for sparse data", eq. 8. Memory grows with the square of
+    the catalogue; above ``exact_items`` it is *low-rank EASE*: X'X by its ``rank`` first eigenvectors V and
+    values s, for which B_ij = M_ij / (1 - M_jj) with M = V diag(s / (s + lambda)) V', the same formula by the
+    identity of Woodbury; memory grows with the catalogue. ``approximate_`` tells which it is.
     """
 
     class Config(FadingConfig):
-        """``regularisation`` lambda > 0; ``max_items``: refuse larger catalogues."""
+        """``regularisation`` lambda > 0; ``exact_items``; ``rank`` and ``seed`` of the approximation."""
 
         regularisation: float = Field(default=300.0, gt=0)
-        max_items: int = Field(default=15_000, ge=1)
+        exact_items: int = Field(default=15_000, ge=1)
+        rank: int = Field(default=512, ge=1)
+        seed: int = Field(default=7, ge=0, lt=2**32)
 
     config: Config
 
     def _learn(self, train: Dataset) -> None:
-        if train.n_items > self.config.max_items:
-            raise InputError(
-                "The catalogue is too large for EASE",
-                expected=f"<= {self.config.max_items} items",
-                received=str(train.n_items),
-                hint="Use item-knn or als, or raise max_items (memory: 20 bytes x items squared).",
-            )
+        self.weights_: ScoreArray = np.empty((0, 0), dtype=np.float32)
+        self.axes_: ScoreArray = np.empty((0, 0), dtype=np.float32)
+        self.shares_: ScoreArray = np.empty(0, dtype=np.float32)
+        if train.n_items <= self.config.exact_items:
+            self._solve(train)
+        else:
+            log.warning("too many items for EASE: low-rank EASE", items=train.n_items, rank=self.config.rank)
+            self._reduce(train)
+
+    @property
+    def approximate_(self) -> bool:
+        """Whether it is low-rank EASE."""
+        return self.axes_.size > 0
+
+    def _solve(self, train: Dataset) -> None:
         gram = (train.matrix.T @ train.matrix).toarray().astype(np.float64)
         gram[np.diag_indices_from(gram)] += self.config.regularisation
         inverse = linalg.inv(gram, overwrite_a=True, check_finite=False)
         weights = inverse / -np.diag(inverse)
         np.fill_diagonal(weights, 0.0)
-        self.weights_: ScoreArray = weights.astype(np.float32)
+        self.weights_ = weights.astype(np.float32)
+
+    def _reduce(self, train: Dataset) -> None:
+        rank = min(self.config.rank, *train.matrix.shape)
+        _, sizes, axes = randomized_svd(
+            sparse.csr_matrix(train.matrix), rank, n_iter=4, random_state=self.config.seed
+        )
+        values = sizes.astype(np.float64) ** 2
+        self.axes_ = np.ascontiguousarray(axes.T, dtype=np.float32)
+        self.shares_ = (values / (values + self.config.regularisation)).astype(np.float32)
 
     def _scores(self, queries: Queries) -> ScoreArray:
         history = self._history(queries)
-        scores: ScoreArray = np.asarray(history @ self.weights_, dtype=np.float32)
+        if self.approximate_:
+            scores = self._reduced(history)
+        else:
+            scores = np.asarray(history @ self.weights_, dtype=np.float32)
         scores[np.diff(history.indptr) == 0] = -np.inf
         return scores
 
+    def _reduced(self, history: sparse.csr_array) -> ScoreArray:
+        own = (self.axes_**2 @ self.shares_).astype(np.float32)  # M_jj
+        scores: ScoreArray = ((history @ self.axes_) * self.shares_) @ self.axes_.T
+        rows = np.repeat(np.arange(history.shape[0]), np.diff(history.indptr))
+        scores[rows, history.indices] -= history.data * own[history.indices]
+        return np.asarray(scores / np.maximum(1.0 - own, 1e-6), dtype=np.float32)
+
     def _state(self) -> Mapping[str, Array]:
-        return {"weights": self.weights_}
+        return {"weights": self.weights_, "axes": self.axes_, "shares": self.shares_}
 
     def _restore(self, state: Mapping[str, Array]) -> None:
-        self.weights_ = state["weights"]
+        self.weights_, self.axes_, self.shares_ = state["weights"], state["axes"], state["shares"]

@@ -28,6 +28,7 @@ class GraphRetriever(ForgettingRetriever):
 
     Config = ForgettingConfig
     config: ForgettingConfig
+    learns_more = True
 
     def _learn(self, train: Dataset) -> None:
         if train.triples.height == 0:
@@ -45,6 +46,9 @@ class GraphRetriever(ForgettingRetriever):
         scores: ScoreArray = (wanted @ self.facts_.T).toarray().astype(np.float32)
         scores[scores == 0] = -np.inf
         return scores
+
+    def _learn_more(self, known: Dataset) -> None:
+        self.cut_ = known.cut  # events tell nothing of items here
 
     def _state(self) -> Mapping[str, Array]:
         facts = self.facts_

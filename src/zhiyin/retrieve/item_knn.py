@@ -37,6 +37,7 @@ class ItemKNNRetriever(ForgettingRetriever):
         similarity: Literal["cosine", "jaccard"] = "cosine"
 
     config: Config
+    learns_more = True
 
     def _learn(self, train: Dataset) -> None:
         matrix = train.matrix.tocsc()

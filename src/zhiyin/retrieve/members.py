@@ -51,6 +51,7 @@ class ManyRetrievers(ABC):
     """Base of retrievers that join the lists of others; known only by the protocol."""
 
     Config: ClassVar[type[MemberConfig]]
+    learns_more: ClassVar[bool] = True
 
     def __init__(self, **params: object) -> None:
         self.config = parse(self.Config, params, where=f"The retriever {type(self).__name__}")
@@ -123,6 +124,18 @@ class ManyRetrievers(ABC):
                 near: ScoreArray = tell(text, items)
                 return near
         return np.zeros(len(items), dtype=np.float32)
+
+    def partial_fit(self, before: Dataset, new: Dataset) -> Self:
+        """A snapshot whose members have learned new events too, those that can; weights are kept."""
+        if self.n_items_ is None:
+            raise NotFittedError(type(self).__name__)
+        snapshot = copy.copy(self)
+        snapshot.members_ = {}
+        for name, member in self.members_.items():
+            able = getattr(member, "learns_more", False)
+            snapshot.members_[name] = member.partial_fit(before, new) if able else member  # type: ignore[attr-defined]
+        snapshot._learn(before.joined(new), None)
+        return snapshot
 
     def with_catalogue(self, catalogue: Catalogue, changed: IntArray) -> Self:
         """A snapshot whose members know the new catalogue, those that can; others stay as they are."""

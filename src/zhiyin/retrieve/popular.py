@@ -30,6 +30,7 @@ class PopularRetriever(ScoringRetriever):
         """No parameters."""
 
     config: Config
+    learns_more = True
 
     def _learn(self, train: Dataset) -> None:
         self.__dict__.pop("order_", None)

@@ -24,6 +24,7 @@ class RandomRetriever(ScoringRetriever):
         seed: int = Field(default=0, ge=0)
 
     config: Config
+    learns_more = True
 
     def _learn(self, train: Dataset) -> None:
         pass

@@ -37,6 +37,7 @@ class SemanticRetriever(InnerProductRetriever):
         text_weight: float = Field(default=0.8, ge=0, le=1)
 
     config: Config
+    learns_more = True
     reads_texts = True
 
     def _learn(self, train: Dataset) -> None:
@@ -111,6 +112,9 @@ class SemanticRetriever(InnerProductRetriever):
             weight = self.config.text_weight
             users[stated] = _unit(weight * wishes + (1 - weight) * users[stated])
         return users, ~stated & ~users.any(axis=1)
+
+    def _learn_more(self, known: Dataset) -> None:
+        self.cut_ = known.cut  # events tell nothing of items here
 
     def _state(self) -> Mapping[str, Array]:
         return {"vectors": self.vectors_, "mean": self.mean_}

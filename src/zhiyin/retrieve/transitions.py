@@ -35,6 +35,7 @@ class TransitionRetriever(ForgettingRetriever):
         neighbours: int = Field(default=500, ge=1)
 
     config: Config
+    learns_more = True
 
     def _learn(self, train: Dataset) -> None:
         history = train.histories()

@@ -39,6 +39,7 @@ class UserKNNRetriever(ForgettingRetriever):
         similarity: Literal["cosine", "jaccard"] = "cosine"
 
     config: Config
+    learns_more = True
 
     def _learn(self, train: Dataset) -> None:
         for name in ("columns_", "norms_"):

@@ -27,6 +27,7 @@ class VectorRetriever(InnerProductRetriever):
         vectors: str | None = None
 
     config: Config
+    learns_more = True
 
     def _learn(self, train: Dataset) -> None:
         raw = self._raw(train)
@@ -61,6 +62,9 @@ class VectorRetriever(InnerProductRetriever):
 
     def _listed(self) -> BoolArray:
         return np.asarray(self.vectors_.any(axis=1))
+
+    def _learn_more(self, known: Dataset) -> None:
+        self.cut_ = known.cut  # events tell nothing of items here
 
     def _state(self) -> Mapping[str, Array]:
         return {"vectors": self.vectors_}

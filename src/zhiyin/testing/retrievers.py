@@ -143,6 +143,40 @@ def obeys_allowed(make: Make) -> None:
     assert not set(found.items[1]) & {1, 5, 13, 20}
 
 
+def filters_before_it_takes_the_best(make: Make) -> None:
+    """With a filter the list is the whole order without what may not be shown: nothing is lost behind it."""
+    queries = replace(queries_for(KNOWN), exclude_seen=False)
+    retriever, n_items = _fitted(make), small_split().train.n_items
+    everything = retriever.retrieve(queries, n_items)
+    few = np.zeros(n_items, dtype=bool)
+    few[1::4] = True
+    found = retriever.retrieve(replace(queries, allowed=few), 4)
+    for row, order in enumerate(everything.items):
+        wanted = [item for item in order.tolist() if item >= 0 and few[item]][:4]
+        if set(wanted) <= set(found.items[row].tolist()):
+            continue
+        # Joined lists may meet further items when each member is filtered, but never fewer.
+        assert (found.items[row] >= 0).sum() >= len(wanted), "a filter costs places"
+
+
+def learns_new_events_or_says_so(make: Make) -> None:
+    """A snapshot knows the new events and the old one stays; or a clear error names the other way."""
+    train, valid = small_split().train, small_split().valid
+    retriever = _fitted(make)
+    queries = queries_for([*KNOWN, None])
+    before = retriever.retrieve(queries, 6)
+    partial = getattr(retriever, "partial_fit", None)
+    if partial is None:
+        return
+    if not getattr(retriever, "learns_more", False):
+        _refused(lambda: partial(train, valid))
+        return
+    snapshot = partial(train, valid)
+    _sane(snapshot.retrieve(queries, 6), queries, 6)
+    after = retriever.retrieve(queries, 6)
+    assert (before.items == after.items).all() and (before.scores == after.scores).all()
+
+
 def batch_equals_single(make: Make) -> None:
     """One user is a batch of one, with the same answer."""
     users: list[str | None] = [*KNOWN, None]
@@ -223,6 +257,8 @@ RETRIEVER_CHECKS: tuple[Callable[[Make], None], ...] = (
     hides_what_is_not_yet_available,
     keeps_cold_items_possible,
     obeys_allowed,
+    filters_before_it_takes_the_best,
+    learns_new_events_or_says_so,
     batch_equals_single,
     is_deterministic,
     survives_save_and_load,
