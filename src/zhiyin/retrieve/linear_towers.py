@@ -34,7 +34,7 @@ class LinearTowerRetriever(InnerProductRetriever):
         dimensions: int = Field(default=64, ge=1)
         regularisation: float = Field(default=0.1, ge=0)
         negatives: float = Field(default=0.2, gt=0)
-        steps: int = Field(default=200, ge=1)
+        rounds: int = Field(default=20, ge=1)
         seed: int = Field(default=7, ge=0)
 
     config: Config
