@@ -11,7 +11,6 @@ from zhiyin.rank.behaviour import BehaviourModel
 from zhiyin.rank.behaviour_ranker import BehaviourRanker, list_features
 from zhiyin.rank.calibration import Isotonic
 from zhiyin.rank.feedback import Feedback, features_after, features_within
-from zhiyin.testing import RANKER_CHECKS
 from zhiyin.testing.data import queries_for
 from zhiyin.types import Candidates, Ragged, RankingExamples
 
@@ -154,11 +153,6 @@ def test_isotonic_keeps_the_order_and_the_mean():
     assert (np.diff(chances) >= 0).all()
     assert abs(chances.mean() - labels.mean()) < 0.01
     assert np.abs(found(np.array([-1.0, 0.0, 1.0])) - [0.12, 0.5, 0.88]).max() < 0.06
-
-
-@pytest.mark.parametrize("check", RANKER_CHECKS, ids=lambda check: check.__name__)
-def test_contract(check):
-    check(BehaviourRanker)
 
 
 def examples(users=120, n=10, seed=0, signal=3.0):

@@ -32,10 +32,13 @@ def make(**params):
     return LanguageModelRanker(**{"depth": 4, "history": 4, **params})
 
 
+SMALL = {"language-model": {"depth": 4, "history": 4}, "behaviour": {"depth": 4}}
+
+
 @pytest.mark.parametrize("check", RANKER_CHECKS, ids=lambda check: check.__name__)
 @pytest.mark.parametrize("name", registry.names("ranker"))
 def test_contract(name, check):
-    check(lambda: registry.resolve("ranker", name)(depth=4, history=4))
+    check(lambda: registry.resolve("ranker", name)(**SMALL[name]))
 
 
 def test_the_head_is_ordered_by_the_blend_and_the_tail_stays():
