@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from functools import cached_property
 
 import numpy as np
 from pydantic import Field
 from scipy import sparse
+from scipy.linalg.lapack import sposv
 from threadpoolctl import threadpool_limits
 
 from zhiyin.data import Dataset
@@ -18,6 +20,7 @@ from zhiyin.types import Array, BoolArray, Queries, ScoreArray
 __all__ = ["ALSRetriever"]
 
 MORE_EPOCHS = 3
+MANY = 64  # users from which on threads are limited
 
 
 class ALSRetriever(InnerProductRetriever):
@@ -83,15 +86,14 @@ class ALSRetriever(InnerProductRetriever):
         items of the history only: microseconds a user, no library threads to wake.
         """
         users = np.zeros((history.shape[0], self.config.factors), dtype=np.float32)
-        starts, alpha = history.indptr, self.config.confidence
-        for row in range(len(users)):
-            part = slice(starts[row], starts[row + 1])
-            if part.start == part.stop:
-                continue
-            taken = self.item_factors_[history.indices[part]]
-            trust = alpha * history.data[part]
-            system = self.gram_ + (taken * (trust - 1)[:, None]).T @ taken
-            users[row] = np.linalg.solve(system, trust @ taken)
+        # Threads inside such small systems cost more than they bring; to limit them costs a millisecond.
+        with threadpool_limits(1, "blas") if len(users) > MANY else contextlib.nullcontext():
+            for row in np.flatnonzero(np.diff(history.indptr)).tolist():
+                part = slice(history.indptr[row], history.indptr[row + 1])
+                taken = self.item_factors_[history.indices[part]]
+                trust = self.config.confidence * history.data[part]
+                system = self.gram_ + (taken * (trust - 1)[:, None]).T @ taken
+                users[row] = sposv(system, trust @ taken, overwrite_a=True)[1]
         return users
 
     @cached_property

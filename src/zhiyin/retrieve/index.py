@@ -61,6 +61,7 @@ class VectorIndex:
         self._index: Any = library.IndexFlatIP(dimension)
         self._items: npt.NDArray[np.int64] = np.empty(0, dtype=np.int64)  # of each row of the index
         self._alive: BoolArray = np.empty(0, dtype=bool)
+        self._gone = 0
         self._vectors: ScoreArray = np.empty((0, dimension), dtype=np.float32)
         self._rebuilding: threading.Thread | None = None
 
@@ -90,7 +91,7 @@ class VectorIndex:
         return index
 
     def __len__(self) -> int:
-        return int(self._alive.sum())
+        return len(self._items) - self._gone
 
     def _build(self, vectors: ScoreArray, items: npt.NDArray[np.int64]) -> None:
         kind = self._asked_kind or _kind(len(vectors), self.dimension, self.target)
@@ -98,7 +99,7 @@ class VectorIndex:
         made.add(vectors)
         with self._lock:
             self.kind, self._index, self._vectors, self._items = kind, made, vectors, items.astype(np.int64)
-            self._alive = np.ones(len(items), dtype=bool)
+            self._alive, self._gone = np.ones(len(items), dtype=bool), 0
             self.width, self.recall = 0, 1.0
             if kind != "exact":
                 self._widen()
@@ -155,7 +156,7 @@ class VectorIndex:
             )
         queries = np.ascontiguousarray(queries, dtype=np.float32)
         with self._lock:
-            rows = None if allowed is None and self._alive.all() else self._chosen(allowed)
+            rows = None if allowed is None and self._gone == 0 else self._chosen(allowed)
             if rows is not None and rows.sum() < max(FEW * len(rows), 2 * n):
                 return self._one_by_one(queries, n, np.flatnonzero(rows))
             bits = None if rows is None else np.packbits(rows, bitorder="little")
@@ -211,12 +212,14 @@ class VectorIndex:
             self._vectors = np.concatenate([self._vectors, vectors])
             self._items = np.concatenate([self._items, np.asarray(items, dtype=np.int64)])
             self._alive = np.concatenate([self._alive, np.ones(len(items), dtype=bool)])
+            self._gone = int((~self._alive).sum())
         self._tidy()
 
     def remove(self, items: Array) -> None:
         """Forget items; those that are not there are passed over."""
         with self._lock:
             self._alive = self._alive & ~np.isin(self._items, items)
+            self._gone = int((~self._alive).sum())
         self._tidy()
 
     def _tidy(self) -> None:
@@ -248,7 +251,8 @@ class VectorIndex:
                 fresh._vectors = np.concatenate([fresh._vectors, self._vectors[late]])
                 fresh._items = np.concatenate([fresh._items, self._items[late]])
                 fresh._alive = np.concatenate([fresh._alive, self._alive[late]])
-            for name in ("kind", "width", "recall", "_index", "_vectors", "_items", "_alive"):
+            fresh._gone = int((~fresh._alive).sum())
+            for name in ("kind", "width", "recall", "_index", "_vectors", "_items", "_alive", "_gone"):
                 setattr(self, name, getattr(fresh, name))
 
     def wait(self) -> None:
@@ -264,7 +268,7 @@ class VectorIndex:
             other._index = library.clone_index(self._index)
             for name in ("kind", "width", "recall", "_vectors", "_items"):
                 setattr(other, name, getattr(self, name))
-            other._alive = self._alive.copy()
+            other._alive, other._gone = self._alive.copy(), self._gone
         return other
 
     def state(self) -> dict[str, Array]:
@@ -289,6 +293,7 @@ class VectorIndex:
         index.kind, index.width, index.recall = KINDS[int(kind)], int(width), recall
         index._vectors, index._items = state["vectors"], state["items"]
         index._alive = state["alive"].astype(bool)
+        index._gone = int((~index._alive).sum())
         if index.kind == "exact":
             index._index = library.IndexFlatIP(int(dimension))
             index._index.add(np.ascontiguousarray(index._vectors))
