@@ -4,10 +4,12 @@ import json
 
 import pytest
 
+from zhiyin import registry
 from zhiyin.data import split_by_time
 from zhiyin.errors import InputError
 from zhiyin.pipeline.search import search_retriever
 from zhiyin.pipeline.search.search import _study
+from zhiyin.pipeline.search.space import JOINED, SINGLE
 from zhiyin.testing.data import small_dataset, small_split
 
 
@@ -21,6 +23,10 @@ def found(tmp_path_factory):
     told = []
     first = searched(file, tell=lambda trial, best: told.append((trial, best)))
     return file, first, told
+
+
+def test_every_retriever_but_random_is_tried():
+    assert {*SINGLE, *JOINED, "random"} == {name for name in registry.names("retriever") if name != "theirs"}
 
 
 def test_each_method_is_tried_as_it_comes_first(found):
@@ -47,7 +53,7 @@ def test_a_trial_that_was_cut_short_is_tried_again(tmp_path):
     file = tmp_path / "search.db"
     searched(file, trials=1)
     _study(small_split(), file, 10, 7).ask()  # and then the machine was turned off
-    more = searched(file, trials=14)
+    more = searched(file, trials=len(SINGLE) + len(JOINED))
     assert sorted(one.method for one in more.trials).count("recent-popular") == 1
     assert {one.method for one in more.trials} >= {"blend", "fusion", "graph", "ease"}
     assert more.best.quality >= more.trials[0].quality

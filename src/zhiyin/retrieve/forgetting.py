@@ -67,7 +67,8 @@ class ForgettingRetriever(ScoringRetriever):
         Self
             This component, fitted.
         """
-        task = None if valid is None else self._task(train, valid)
+        chooses = self.config.half_life is None or self._chooses_memory(train)
+        task = self._task(train, valid) if valid is not None and chooses else None
         if task is None or not self._chooses_memory(train):
             self._fit_faded(train)
             self._choose_half_life(task)

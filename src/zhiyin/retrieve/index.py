@@ -112,7 +112,7 @@ class VectorIndex:
         asked = self._vectors[np.sort(drawn)]
         n = min(NEAREST, len(self._vectors))
         truth = np.argpartition(-(asked @ self._vectors.T), n - 1, axis=1)[:, :n]
-        self.width = 16 if self.kind == "hnsw" else 4
+        self.width = NEAREST if self.kind == "hnsw" else 4
         while True:
             found = self._found(asked, n, None)[0]
             hits = [len(np.intersect1d(one, other)) for one, other in zip(found, truth, strict=True)]
@@ -124,7 +124,7 @@ class VectorIndex:
     def _params(self, chosen: Any) -> Any:
         """How the index is searched; ``chosen``: a faiss selector or None."""
         if self.kind == "hnsw":
-            return library.SearchParametersHNSW(sel=chosen, efSearch=max(self.width, NEAREST))
+            return library.SearchParametersHNSW(sel=chosen, efSearch=self.width)
         if self.kind == "ivf-pq":
             return library.SearchParametersIVF(sel=chosen, nprobe=self.width)
         return library.SearchParameters(sel=chosen)
@@ -140,8 +140,8 @@ class VectorIndex:
         n : int
             Places, >= 1.
         allowed : bool [items] or None
-            Only these items, for all queries. Where they are few, they are looked at one by one, so that n
-            are found where n exist.
+            Only these items, for all queries. Where they are few, or too few of them were found, they are
+            looked at one by one, so that n are found where n exist.
 
         Returns
         -------
@@ -162,8 +162,17 @@ class VectorIndex:
             bits = None if rows is None else np.packbits(rows, bitorder="little")
             chosen = None if bits is None else library.IDSelectorBitmap(bits)
             found, scores = self._found(queries, n, chosen)
+            there = len(self) if rows is None else int(rows.sum())
+            short = np.flatnonzero((found >= 0).sum(axis=1) < min(n, there))
+            if len(short):  # a graph or a few lists may hold too few of what is allowed
+                all_of_them = np.flatnonzero(self._alive if rows is None else rows)
+                full = self._one_by_one(queries[short], n, all_of_them)
             items = np.where(found >= 0, self._items[np.maximum(found, 0)], -1) if len(self._items) else found
-        return items.astype(np.int32), np.where(found >= 0, scores, -np.inf).astype(np.float32)
+        listed: IntArray = items.astype(np.int32)
+        values: ScoreArray = np.where(found >= 0, scores, -np.inf).astype(np.float32)
+        if len(short):
+            listed[short], values[short] = full
+        return listed, values
 
     def _found(self, queries: ScoreArray, n: int, chosen: Any) -> tuple[npt.NDArray[np.int64], ScoreArray]:
         """Rows of the index and their inner products, best first; compressed ones are looked at again."""

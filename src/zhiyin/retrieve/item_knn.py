@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
@@ -10,16 +9,17 @@ from pydantic import Field
 from scipy import sparse
 
 from zhiyin.data import Dataset
-from zhiyin.retrieve.forgetting import FadingConfig, ForgettingRetriever
-from zhiyin.retrieve.selection import largest_of_rows, top_n_sparse
-from zhiyin.types import Array, Candidates, FloatArray, Queries, ScoreArray
+from zhiyin.retrieve.forgetting import FadingConfig
+from zhiyin.retrieve.item_to_item import ItemToItemRetriever
+from zhiyin.retrieve.selection import largest_of_rows
+from zhiyin.types import FloatArray
 
 __all__ = ["ItemKNNRetriever"]
 
 BLOCK = 1024
 
 
-class ItemKNNRetriever(ForgettingRetriever):
+class ItemKNNRetriever(ItemToItemRetriever):
     """Score of an item = sum of its similarities to the items of the history.
 
     Similarity of i and j from c_ij = sum over users of the product of their strengths (1 without
@@ -43,7 +43,7 @@ class ItemKNNRetriever(ForgettingRetriever):
         matrix = train.matrix.tocsc()
         norms = np.asarray((matrix**2).sum(axis=0), dtype=np.float64).ravel()
         blocks = [self._nearest(matrix, norms, start) for start in range(0, train.n_items, BLOCK)]
-        self.similarity_ = sparse.csr_array(sparse.vstack(blocks, format="csr"), dtype=np.float32)
+        self.pairs_ = sparse.csr_array(sparse.vstack(blocks, format="csr"), dtype=np.float32)
 
     def _nearest(self, matrix: sparse.csc_array, norms: FloatArray, start: int) -> sparse.csr_array:
         """The nearest items of a block of items, [BLOCK, n_items]; stays sparse throughout."""
@@ -58,23 +58,3 @@ class ItemKNNRetriever(ForgettingRetriever):
         kept = largest_of_rows(rows, columns, values, self.config.neighbours)
         shape = (stop - start, matrix.shape[1])
         return sparse.csr_array((values[kept], (rows[kept], columns[kept])), shape=shape)
-
-    def _scores(self, queries: Queries) -> ScoreArray:
-        scores: ScoreArray = self._sums(queries).toarray()
-        scores[scores == 0] = -np.inf
-        return scores
-
-    def _best(self, queries: Queries, n: int) -> Candidates:
-        return top_n_sparse(self._sums(queries), queries, self.available_from_, self.cut_, n)
-
-    def _sums(self, queries: Queries) -> sparse.csr_array:
-        sums: sparse.csr_array = self._history(queries) @ self.similarity_
-        return sums
-
-    def _state(self) -> Mapping[str, Array]:
-        similar = self.similarity_
-        return {"data": similar.data, "indices": similar.indices, "indptr": similar.indptr}
-
-    def _restore(self, state: Mapping[str, Array]) -> None:
-        n = len(state["indptr"]) - 1
-        self.similarity_ = sparse.csr_array((state["data"], state["indices"], state["indptr"]), shape=(n, n))

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 from pydantic import Field
 from scipy import sparse
 
 from zhiyin.data import Dataset
-from zhiyin.retrieve.forgetting import FadingConfig, ForgettingRetriever
-from zhiyin.retrieve.selection import largest_of_rows, top_n_sparse
-from zhiyin.types import Array, Candidates, Queries, ScoreArray
+from zhiyin.retrieve.forgetting import FadingConfig
+from zhiyin.retrieve.item_to_item import ItemToItemRetriever
+from zhiyin.retrieve.selection import largest_of_rows
 
 __all__ = ["TransitionRetriever"]
 
 
-class TransitionRetriever(ForgettingRetriever):
+class TransitionRetriever(ItemToItemRetriever):
     """Score of an item = sum over the history of how often it followed, as a share of all that followed.
 
     A pair of events of one user, d places apart, counts 1 / d^``fading`` for the later item behind the
@@ -48,7 +46,7 @@ class TransitionRetriever(ForgettingRetriever):
             places = (items[:-distance][pairs], items[distance:][pairs])
             weight = np.full(len(places[0]), distance**-self.config.fading, dtype=np.float32)
             counts = counts + sparse.csr_array((weight, places), shape=(n, n))
-        self.next_: sparse.csr_array = self._kept(counts)
+        self.pairs_: sparse.csr_array = self._kept(counts)
 
     def _kept(self, counts: sparse.csr_array) -> sparse.csr_array:
         """The largest shares of each row."""
@@ -57,22 +55,3 @@ class TransitionRetriever(ForgettingRetriever):
         shares = (counts.data / np.maximum(sums[rows], 1e-12)).astype(np.float32)
         kept = largest_of_rows(rows, counts.indices, shares, self.config.neighbours)
         return sparse.csr_array((shares[kept], (rows[kept], counts.indices[kept])), shape=counts.shape)
-
-    def _scores(self, queries: Queries) -> ScoreArray:
-        scores: ScoreArray = self._sums(queries).toarray()
-        scores[scores == 0] = -np.inf
-        return scores
-
-    def _best(self, queries: Queries, n: int) -> Candidates:
-        return top_n_sparse(self._sums(queries), queries, self.available_from_, self.cut_, n)
-
-    def _sums(self, queries: Queries) -> sparse.csr_array:
-        sums: sparse.csr_array = self._history(queries) @ self.next_
-        return sums
-
-    def _state(self) -> Mapping[str, Array]:
-        return {"data": self.next_.data, "indices": self.next_.indices, "indptr": self.next_.indptr}
-
-    def _restore(self, state: Mapping[str, Array]) -> None:
-        n = len(state["indptr"]) - 1
-        self.next_ = sparse.csr_array((state["data"], state["indices"], state["indptr"]), shape=(n, n))

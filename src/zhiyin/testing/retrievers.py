@@ -156,6 +156,7 @@ def filters_before_it_takes_the_best(make: Make) -> None:
         if set(wanted) <= set(found.items[row].tolist()):
             continue
         # Joined lists may meet further items when each member is filtered, but never fewer.
+        assert hasattr(retriever, "members_"), "a filter changes the order"
         assert (found.items[row] >= 0).sum() >= len(wanted), "a filter costs places"
 
 

@@ -40,6 +40,8 @@ SPACE: Mapping[str, Mapping[str, Range]] = {
     },
     "bpr": {"factors": Range(16, 256, 128, whole=True), "regularisation": Range(1e-3, 0.3, 0.03)},
     "ease": {"regularisation": Range(10, 3000, 300)},
+    "linear-towers": {"negatives": Range(0.005, 0.5, 0.2), "regularisation": Range(0.01, 10, 0.1)},
+    "matrix-factorization": {"factors": Range(4, 64, 16, whole=True)},
     "bm25": {"k1": Range(0.1, 3, 1.2)},
     "semantic": {},
     "vectors": {},
