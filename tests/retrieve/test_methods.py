@@ -86,7 +86,7 @@ def test_item_knn_against_loops(similarity):
 
 def test_item_knn_keeps_the_nearest_only():
     knn = make_retriever("item-knn", neighbours=3).fit(TRAIN)
-    assert np.diff(knn.similarity_.indptr).max() == 3
+    assert np.diff(knn.pairs_.indptr).max() == 3
 
 
 def test_ease_against_the_closed_form():
