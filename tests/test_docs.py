@@ -94,4 +94,4 @@ def test_the_retail_benchmark_prints_one_json_object(tmp_path):
     assert done.returncode == 0, done.stderr
     run = json.loads(done.stdout)["runs"][0]
     lists = run["table"]["lists"]
-    assert lists["fused"]["ndcg@10"]["mean"] > lists["recent-popular"]["ndcg@10"]["mean"]
+    assert lists["retrieved"]["ndcg@10"]["mean"] > lists["recent-popular"]["ndcg@10"]["mean"]

@@ -1,5 +1,7 @@
 """What each method is for, on data where the answer is known."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -7,6 +9,7 @@ import pytest
 from zhiyin.data import Dataset, split_by_time
 from zhiyin.errors import InputError
 from zhiyin.retrieve import make_retriever
+from zhiyin.retrieve.boosting import Trees
 from zhiyin.retrieve.choice import choice_weights
 from zhiyin.testing import small_dataset, small_split
 from zhiyin.testing.data import queries_for
@@ -139,14 +142,68 @@ def test_a_blend_uses_what_tells_and_says_so():
     split = small_split()
     members = [{"method": name} for name in ("ease", "bm25")]
     blend = make_retriever("blend", members=members, windows=[30]).fit(split.train, split.valid)
-    assert set(blend.weights_) == {"ease", "ease-log", "bm25", "bm25-log", "popularity-30", "popularity"}
+    lately = {"popularity-30", "popularity", "rising-30"}
+    assert set(blend.weights_) == {"ease", "ease-log", "bm25", "bm25-log", *lately, "trees"}
     assert min(blend.weights_.values()) >= 0 and max(blend.weights_.values()) > 0
     found = blend.retrieve(queries_for(["u0", "u1", None]), 5)
-    told = sum(found.features[f"retrieve.{name}"] for name in ("ease", "bm25", "popularity"))
+    told = sum(found.features[f"retrieve.{name}"] for name in ("ease", "bm25", "popularity", "trees"))
     shown = found.items >= 0
     np.testing.assert_allclose(told[shown], found.scores[shown], rtol=1e-5)
     learned = dict(blend.weights_)
     assert blend.fit(split.train.joined(split.valid)).weights_ == learned
+
+
+def chosen_in_the_middle(draw, users=400, width=30):
+    """Items [U, P], features [2, U, P] and what is taken: where the first feature is neither high nor low."""
+    items = np.sort(draw.permuted(np.tile(np.arange(200), (users, 1)), axis=1)[:, :width], axis=1)
+    features = draw.random((2, users, width)).astype(np.float32)
+    odds = 0.6 * np.exp(-(((features[0] - 0.5) / 0.15) ** 2))
+    return items.astype(np.int32), features, draw.random(odds.shape) < odds
+
+
+def test_trees_find_what_no_weights_can():
+    items, features, taken = chosen_in_the_middle(np.random.default_rng(1))
+    trees, unseen = Trees.grow(features, items, taken, rounds=100, seed=7)
+    weights = choice_weights(np.concatenate([features, unseen[None]]), items >= 0, taken)
+    assert weights[2] > 0.3 and weights[:2].max() < 0.3 * weights[2]
+    told = trees(features, items >= 0)
+    assert told.min() >= 0 and told[taken].mean() > told[~taken].mean() + 1
+    again = Trees.from_state(trees.state())
+    np.testing.assert_array_equal(again(features, items >= 0), told)
+    assert (trees(features, np.zeros_like(taken)) == 0).all()
+
+
+def test_trees_that_know_items_by_heart_are_not_believed():
+    draw = np.random.default_rng(2)
+    items, features, _ = chosen_in_the_middle(draw)
+    mark = draw.random((2, 200)).astype(np.float32)  # tells items apart, says nothing of them
+    liked = draw.random(200) < 0.3
+    taken = liked[items] & (draw.random(items.shape) < 0.5)
+    features = mark[:, items]
+    trees, unseen = Trees.grow(features, items, taken, rounds=100, seed=7)
+    by_heart = trees(features, items >= 0)
+    believed = [
+        choice_weights(np.concatenate([features, one[None]]), items >= 0, taken)[2]
+        for one in (unseen, by_heart)
+    ]
+    assert believed[0] < 0.3 * believed[1]
+    few = taken & (np.cumsum(taken.ravel()).reshape(taken.shape) <= 20)
+    assert Trees.grow(features, items, few, rounds=100, seed=7) is None
+
+
+def test_trees_of_a_blend_are_silent_where_a_wish_is_stated(tmp_path):
+    split = small_split()
+    members = [{"method": name} for name in ("ease", "semantic")]
+    blend = make_retriever("blend", members=members).fit(split.train, split.valid)
+    items, features, taken = chosen_in_the_middle(np.random.default_rng(3))
+    wide = np.concatenate([features, np.zeros((len(blend.names) - 2, *items.shape), np.float32)])
+    blend.trees_, _ = Trees.grow(wide, items, taken, rounds=20, seed=7)
+    blend.weights_["trees"] = 1.0
+    blend.save(tmp_path)
+    for one in (blend, type(blend).load(tmp_path)):
+        found = one.retrieve(replace(queries_for(["u0", "u0"]), texts=(None, "a green lamp")), 5)
+        told = found.features["retrieve.trees"]
+        assert told[0].max() > 0 and (told[1] == 0).all()
 
 
 COUNTING = ["random", "popular", "recent-popular", "item-knn", "user-knn", "transitions", "bm25", "graph"]

@@ -106,9 +106,10 @@ def test_transitions_find_what_follows():
 def test_trends_know_nothing_of_the_day_of_the_question_and_later():
     rows = [("a", "x", 0.0), ("b", "x", 0.5 * DAY), ("c", "y", 2.2 * DAY), ("d", "y", 2.3 * DAY)]
     trends = Trends.of(dataset(rows), (1.0, 3.0))
-    now = trends.before(0)
+    now, order = trends.before(0)
     assert now[0].tolist() == [0, 1] and now[1].tolist() == [1, 1]
-    early = trends.before(int(trends.day(np.array([1.5 * DAY]))[0]))
+    assert order[0].tolist() == [1, 0] and order[1].tolist() == [0, 1]
+    early, _ = trends.before(int(trends.day(np.array([1.5 * DAY]))[0]))
     assert early[0].tolist() == [1, 0] and early[1].tolist() == [1, 0]
     assert trends.day(np.array([trends.cut, trends.cut + DAY])).tolist() == [0, 0]
 

@@ -86,8 +86,9 @@ def show_table(found: EvaluationTable) -> None:
 
 def show_learned(found: Mapping[str, Any]) -> None:
     """The weights that were learned on validation, with their intervals."""
-    if found["fusion"]:
-        say("Fusion weights: " + ", ".join(f"{name} {weight:g}" for name, weight in found["fusion"].items()))
+    if found["retrieval"]:
+        told = ", ".join(f"{name} {weight:.3g}" for name, weight in found["retrieval"].items())
+        say(f"Weights of retrieval: {told}")
     for way, blend in found["language_model"].items():
         interval = f"{blend['weight']:.2f} [{blend['low']:.2f}, {blend['high']:.2f}]"
         note = " (chosen)" if blend["chosen"] else ""

@@ -22,12 +22,13 @@ from zhiyin.evaluate.table import EvaluationTable, evaluate_lists
 from zhiyin.pipeline.background import background_of
 from zhiyin.pipeline.recommender import Recommender
 from zhiyin.pipeline.stages import Trace
-from zhiyin.retrieve import FusionRetriever, make_retriever
+from zhiyin.retrieve import ManyRetrievers, make_retriever
 from zhiyin.types import IntArray
 
 __all__ = ["learned", "evaluate_recommender", "evaluate_task", "stage_lists", "step_gains", "trivial_lists"]
 
 STAGE_NAMES = {"rank": "+ language model", "diversify": "+ diversify"}
+FIRST_STAGE = "retrieved"
 LAST_STAGE = "+ explore"
 STEPS = (*STAGE_NAMES.values(), LAST_STAGE)
 
@@ -46,7 +47,7 @@ def stage_lists(
 ) -> tuple[dict[str, IntArray], Trace]:
     """The first k places after each stage, in the order of the way, from one run.
 
-    The members of a fusion come first, each alone; with ``ranker_alone`` also the order that the
+    The members of a fusion or blend come first, each alone; with ``ranker_alone`` also the order that the
     ranker gives to the first retrieved candidates without their retrieval score.
     """
     parts = recommender.components
@@ -54,14 +55,12 @@ def stage_lists(
     for name, member in getattr(parts.retriever, "members_", {}).items():
         if name not in {"random", "popular", "recent-popular"}:
             lists[name] = member.retrieve(task.queries, k).items
-    method = recommender.recipe.stages.retrieve.method
-    first = "fused" if method == "fusion" else f"retrieved ({method})"
     trace = recommender.run(task.queries, k=k)
     alone = getattr(parts.ranker, "alone", None)
     if ranker_alone and alone is not None:
         lists["language model's order"] = alone(task.queries, trace.stages["retrieve"]).items[:, :k]
     for stage, candidates in trace.stages.items():
-        lists[STAGE_NAMES.get(stage, first)] = candidates.items[:, :k]
+        lists[STAGE_NAMES.get(stage, FIRST_STAGE)] = candidates.items[:, :k]
     lists[LAST_STAGE] = trace.slates.items
     return lists, trace
 
@@ -70,9 +69,8 @@ def list_names(recipe: Recipe) -> list[str]:
     """What ``stage_lists`` calls the lists of a recipe, without fitting it."""
     stages = recipe.stages
     members = [str(member.get("method")) for member in stages.retrieve.params.get("members", [])]
-    first = "fused" if stages.retrieve.method == "fusion" else f"retrieved ({stages.retrieve.method})"
     later = [name for stage, name in STAGE_NAMES.items() if getattr(stages, stage).active]
-    return [*members, first, *later, LAST_STAGE]
+    return [*members, FIRST_STAGE, *later, LAST_STAGE]
 
 
 def check_baseline(baseline: str, names: Sequence[str]) -> None:
@@ -226,15 +224,16 @@ def step_gains(table: EvaluationTable, metric: str) -> dict[str, Interval]:
 
 
 def learned(recommender: Recommender) -> dict[str, Any]:
-    """What was learned on validation, as plain values: fusion weights, the language model's weight.
+    """What was learned on validation, as plain values: weights of retrieval, the language model's weight.
 
     ``weight`` is the one in use; ``language_model`` holds each way to ask with its interval.
     """
     parts = recommender.components
     trials = getattr(parts.ranker, "trials_", {})
+    joined: dict[str, float] = parts.retriever.weights_ if isinstance(parts.retriever, ManyRetrievers) else {}
     return {
         "weight": getattr(parts.ranker, "weight", 0.0),
-        "fusion": dict(parts.retriever.weights_) if isinstance(parts.retriever, FusionRetriever) else {},
+        "retrieval": {name: weight for name, weight in joined.items() if weight > 0},
         "language_model": {
             way: {"weight": blend.weight, "low": blend.low, "high": blend.high, "gain": blend.gain,
                   "users": blend.users, "chosen": way == getattr(parts.ranker, "scoring_", None)}

@@ -28,6 +28,7 @@ NEWEST = 60
 NAMED = 2
 CONTROLS = 20
 LEVEL = 0.9
+POPULAR = ("popular", "recent-popular", "popularity")
 NEAR = 0.4  # cosine around the catalogue's mean; letters at random stay below 0.3
 DEPTH = 1000
 NOTHING = np.empty(0, dtype=np.int64)
@@ -114,8 +115,9 @@ def _sentence(because: tuple[str, ...], shares: Mapping[str, float], *, near: fl
     titles = [title for title in dict.fromkeys(because) if title]
     if titles:
         return "Because of " + " and ".join(titles)
-    popular = shares.get("recent-popular", 0) + shares.get("popular", 0)
-    return "Popular lately" if popular > sum(shares.values()) / 2 else ""
+    popular = sum(shares.get(name, 0.0) for name in POPULAR)
+    others = sum(share for name, share in shares.items() if name not in (*POPULAR, "trees"))
+    return "Popular lately" if popular > others else ""
 
 
 class _Asking:

@@ -16,7 +16,7 @@ from zhiyin.extras import require
 
 __all__ = ["write_report"]
 
-EXPOSED = ("random", "popular", "recent-popular", "fused", "+ explore")
+EXPOSED = ("random", "popular", "recent-popular", "retrieved", "+ explore")
 
 
 def write_report(path: Path, results: Mapping[str, Any]) -> Path:
@@ -39,7 +39,7 @@ def write_report(path: Path, results: Mapping[str, Any]) -> Path:
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     k = results["about"]["k"]
     rows = _rows(results, k)
-    own = [row["name"] for row in rows if row["name"].startswith(("fused", "+"))]
+    own = [row["name"] for row in rows if row["name"].startswith(("retrieved", "+"))]
     page = environment.from_string(source).render(
         results=results,
         about=results["about"],

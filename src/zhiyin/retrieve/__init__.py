@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from zhiyin.retrieve.base import ScoringRetriever, make_retriever, updated_component
-from zhiyin.retrieve.fusion import FusionRetriever
+from zhiyin.retrieve.members import ManyRetrievers
 from zhiyin.retrieve.selection import top_n
 
-__all__ = ["FusionRetriever", "ScoringRetriever", "make_retriever", "top_n", "updated_component"]
+__all__ = ["ManyRetrievers", "ScoringRetriever", "make_retriever", "top_n", "updated_component"]

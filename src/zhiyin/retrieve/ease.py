@@ -59,7 +59,7 @@ class EASERetriever(ForgettingRetriever):
         inverse = linalg.inv(gram, overwrite_a=True, check_finite=False)
         weights = inverse / -np.diag(inverse)
         np.fill_diagonal(weights, 0.0)
-        self.weights_ = weights.astype(np.float32)
+        self.weights_ = np.ascontiguousarray(weights, dtype=np.float32)  # else every product copies it
 
     def _reduce(self, train: Dataset) -> None:
         rank = min(self.config.rank, *train.matrix.shape)
@@ -69,6 +69,7 @@ class EASERetriever(ForgettingRetriever):
         values = sizes.astype(np.float64) ** 2
         self.axes_ = np.ascontiguousarray(axes.T, dtype=np.float32)
         self.shares_ = (values / (values + self.config.regularisation)).astype(np.float32)
+        self.own_ = (self.axes_**2 @ self.shares_).astype(np.float32)  # what an item says of itself
 
     def _scores(self, queries: Queries) -> ScoreArray:
         history = self._history(queries)
@@ -80,14 +81,14 @@ class EASERetriever(ForgettingRetriever):
         return scores
 
     def _reduced(self, history: sparse.csr_array) -> ScoreArray:
-        own = (self.axes_**2 @ self.shares_).astype(np.float32)  # M_jj
         scores: ScoreArray = ((history @ self.axes_) * self.shares_) @ self.axes_.T
         rows = np.repeat(np.arange(history.shape[0]), np.diff(history.indptr))
-        scores[rows, history.indices] -= history.data * own[history.indices]
-        return np.asarray(scores / np.maximum(1.0 - own, 1e-6), dtype=np.float32)
+        scores[rows, history.indices] -= history.data * self.own_[history.indices]
+        return np.asarray(scores / np.maximum(1.0 - self.own_, 1e-6), dtype=np.float32)
 
     def _state(self) -> Mapping[str, Array]:
         return {"weights": self.weights_, "axes": self.axes_, "shares": self.shares_}
 
     def _restore(self, state: Mapping[str, Array]) -> None:
         self.weights_, self.axes_, self.shares_ = state["weights"], state["axes"], state["shares"]
+        self.own_ = (self.axes_**2 @ self.shares_).astype(np.float32)

@@ -21,11 +21,9 @@ from zhiyin.registry import resolve
 from zhiyin.retrieve.base import make_retriever, updated_component
 from zhiyin.types import IntArray, Queries, Retriever, ScoreArray
 
-__all__ = ["LEARN_USERS", "Member", "MemberConfig", "ManyRetrievers"]
+__all__ = ["Member", "MemberConfig", "ManyRetrievers"]
 
 log = get_logger("retrieve")
-
-LEARN_USERS = 1000
 
 
 class Member(Stage):
@@ -52,6 +50,7 @@ class ManyRetrievers(ABC):
 
     Config: ClassVar[type[MemberConfig]]
     learns_more: ClassVar[bool] = True
+    learn_users: ClassVar[int] = 1000  # whose choices weights are learned from
 
     def __init__(self, **params: object) -> None:
         self.config = parse(self.Config, params, where=f"The retriever {type(self).__name__}")
@@ -95,7 +94,7 @@ class ManyRetrievers(ABC):
             raise InputError("No member suits the data", received=str(names))
         self.n_items_ = train.n_items
         task = None if valid is None else held_out_task(train, valid)
-        self._learn(train, None if task is None else task.sample(LEARN_USERS, seed=self.config.seed))
+        self._learn(train, None if task is None else task.sample(self.learn_users, seed=self.config.seed))
         return self
 
     def _make(self, member: Member) -> Retriever[Dataset]:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 from scipy import sparse
 
 from zhiyin.data import Columns, Dataset
 from zhiyin.types import Array, ScoreArray
 
-__all__ = ["Trends"]
+__all__ = ["Places", "Trends"]
 
+Places = npt.NDArray[np.int64]
 DAY = 86_400.0
+REMEMBERED = 8  # days
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +31,7 @@ class Trends:
     days: sparse.csr_array
     cut: float
     windows: tuple[float, ...]
+    _told: OrderedDict[int, tuple[ScoreArray, Places]] = field(default_factory=OrderedDict, repr=False)
 
     @classmethod
     def of(cls, train: Dataset, windows: tuple[float, ...]) -> Trends:
@@ -42,15 +47,24 @@ class Trends:
         first: np.ndarray = np.ceil(np.maximum(self.cut - times, 0.0) / DAY).astype(np.int64)
         return first
 
-    def before(self, day: int) -> ScoreArray:
+    def before(self, day: int) -> tuple[ScoreArray, Places]:
         """ln(1 + events) in each window up to ``day``, and in all time, float32 [windows + 1, n_items].
 
-        Each row as a share of its largest, 0 to 1. All time is that of the cut.
+        Each row as a share of its largest, 0 to 1. All time is that of the cut. Beside it the items by each
+        row, the most popular first, int64 [windows + 1, n_items].
         """
-        spans = [self.days[day : day + max(round(days), 1)] for days in self.windows]
-        logs = np.log1p(np.array([span.sum(axis=0) for span in (*spans, self.days)]))
-        shares: ScoreArray = (logs / np.maximum(logs.max(axis=1, keepdims=True), 1e-12)).astype(np.float32)
-        return shares
+        known = self._told.get(day)
+        if known is None:
+            spans = [self.days[day : day + max(round(days), 1)] for days in self.windows]
+            logs = np.log1p(np.array([span.sum(axis=0) for span in (*spans, self.days)]))
+            shares: ScoreArray = (logs / np.maximum(logs.max(axis=1, keepdims=True), 1e-12)).astype(
+                np.float32
+            )
+            known = (shares, np.argsort(-shares, axis=1, kind="stable"))
+            self._told[day] = known
+            while len(self._told) > REMEMBERED:
+                self._told.popitem(last=False)
+        return known
 
     def grown(self, n_items: int) -> Trends:
         """The same with more items, of which nothing is known."""
