@@ -165,7 +165,7 @@ def test_trees_find_what_no_weights_can():
     items, features, taken = chosen_in_the_middle(np.random.default_rng(1))
     trees, unseen = Trees.grow(features, items, taken, rounds=100, seed=7)
     weights = choice_weights(np.concatenate([features, unseen[None]]), items >= 0, taken)
-    assert weights[2] > 0.3 and weights[:2].max() < 0.3 * weights[2]
+    assert weights[2] > 0.3 and weights[:2].max() < 0.5 * weights[2]
     told = trees(features, items >= 0)
     assert told.min() >= 0 and told[taken].mean() > told[~taken].mean() + 1
     again = Trees.from_state(trees.state())

@@ -52,7 +52,7 @@ class BlendRetriever(ManyRetrievers):
         """``windows`` in days, ``trees`` (0: none), and what all joined retrievers have."""
 
         windows: tuple[float, ...] = (3.0, 10.0, 30.0, 100.0)
-        trees: int = Field(default=150, ge=0)
+        trees: int = Field(default=75, ge=0)
 
     learn_users: ClassVar[int] = 5000
 
@@ -74,7 +74,7 @@ class BlendRetriever(ManyRetrievers):
 
     def _learn_weights(self, task: Task) -> None:
         few = task.sample(SCREENING_USERS, seed=self.config.seed)
-        items, features = self._candidates(few.queries, self.config.depth)
+        items, features = self._candidates(few.queries, self.config.depth, screened=False)
         found = choice_weights(features, items >= 0, _taken(items, few.relevant))
         self.screen_ = dict(zip(self.names, found.tolist(), strict=True))
         items, features = self._screened_task(task)
@@ -93,21 +93,11 @@ class BlendRetriever(ManyRetrievers):
         features = np.zeros((len(self.names), len(task.queries), depth), dtype=np.float32)
         start = 0
         for part in task.queries.chunks(CHUNK_USERS):
-            found, told = self._screened(part, depth)
+            found, told = self._candidates(part, depth)
             rows = slice(start, start + len(part))
             items[rows, : found.shape[1]], features[:, rows, : found.shape[1]] = found, told
             start += len(part)
         return items, features
-
-    def _screened(self, queries: Queries, n: int) -> tuple[IntArray, ScoreArray]:
-        """The n candidates of each user with the largest first sum, by index, and their features."""
-        items, features = self._candidates(queries, n)
-        if items.shape[1] <= n:
-            return items, features
-        total = np.einsum("fu,fup->up", self._weights(self.screen_, self._stated(queries)), features)
-        ordered = np.argsort(np.where(items >= 0, -total, np.inf), axis=1, kind="stable")
-        places = np.sort(ordered[:, :n], axis=1)
-        return np.take_along_axis(items, places, axis=1), np.take_along_axis(features, places[None], axis=2)
 
     @property
     def names(self) -> list[str]:
@@ -130,7 +120,7 @@ class BlendRetriever(ManyRetrievers):
 
     def _joined(self, queries: Queries, n: int) -> Candidates:
         stated = self._stated(queries)
-        items, features = self._screened(queries, max(self.config.depth, n))
+        items, features = self._candidates(queries, max(self.config.depth, n))
         shares = features * self._weights(self.weights_, stated)[:, :, None]
         if self.trees_ is not None and self.weights_[TREES] and not stated.all():
             heard = (items >= 0) & ~stated[:, None]
@@ -147,8 +137,13 @@ class BlendRetriever(ManyRetrievers):
         parts[f"retrieve.{TREES}"] = kept[len(self.names) :].sum(axis=0)
         return Candidates(chosen.astype(np.int32), found.scores, parts)
 
-    def _candidates(self, queries: Queries, depth: int) -> tuple[IntArray, ScoreArray]:
-        """Candidates int32 [U, P], -1 pads, and their features float32 [F, U, P]."""
+    def _candidates(
+        self, queries: Queries, depth: int, *, screened: bool = True
+    ) -> tuple[IntArray, ScoreArray]:
+        """Candidates int32 [U, P], ascending, -1 pads, and their features float32 [F, U, P].
+
+        ``screened``: only the ``depth`` of each user with the largest first sum.
+        """
         lists = [member.retrieve(queries, depth) for member in self.members_.values()]
         values = [_scaled(one) for one in lists]
         times = np.full(len(queries), self.cut_) if queries.times is None else queries.times
@@ -160,16 +155,46 @@ class BlendRetriever(ManyRetrievers):
             lists.append(late)
             values.append(np.zeros_like(late.scores))
         pool = pool_values(lists, values)
-        features = np.zeros((len(self.names), *pool.items.shape), dtype=np.float32)
+        items, own = pool.items, pool.shares[: len(self.members_)]
+        rising = {day: _with_rising(rows) for day, (rows, _) in known.items()}
+        if screened and items.shape[1] > depth:
+            total = self._first_sum(items, own, days, rising, self._stated(queries))
+            best = top_n(total, depth).items
+            places = np.sort(np.where(best >= 0, best, items.shape[1] - 1), axis=1)  # pads are on the right
+            items = np.take_along_axis(items, places, axis=1)
+            own = np.take_along_axis(own, places[None], axis=2)
+        features = np.zeros((len(self.names), *items.shape), dtype=np.float32)
         scores, popular = np.split(features, [2 * len(self.members_)])
-        own = pool.shares[: len(self.members_)]
-        scores[0::2] = own
-        scores[1::2] = np.log(np.maximum(own, FLOOR) / FLOOR) / np.log(1 / FLOOR)
-        for day, (rows, _) in known.items():
+        scores[0::2], scores[1::2] = own, _logarithms(own)
+        for day, rows in rising.items():
             asked = np.flatnonzero(days == day)
-            popular[:, asked] = _with_rising(rows)[:, np.maximum(pool.items[asked], 0)]
-        features[:, pool.items < 0] = 0
-        return pool.items, features
+            popular[:, asked] = rows[:, np.maximum(items[asked], 0)]
+        features[:, items < 0] = 0
+        return items, features
+
+    def _first_sum(
+        self,
+        items: IntArray,
+        own: ScoreArray,
+        days: IntArray,
+        rising: Mapping[int, ScoreArray],
+        stated: BoolArray,
+    ) -> ScoreArray:
+        """The sum that screens the pool, float32 [U, P], -inf on pads; without its features."""
+        weights = self._weights(self.screen_, stated)
+        lists, late = np.split(weights, [2 * len(self.members_)])
+        total = np.zeros(items.shape, dtype=np.float32)
+        for at, share in enumerate(own):
+            if lists[2 * at].any():
+                total += lists[2 * at][:, None] * share
+            if lists[2 * at + 1].any():
+                total += lists[2 * at + 1][:, None] * _logarithms(share)
+        for day, rows in rising.items():
+            asked = np.flatnonzero(days == day)
+            # One weight of an item's popularity holds for all: the stated wish makes others louder.
+            total[asked] += (late[:, asked[0]] @ rows)[np.maximum(items[asked], 0)]
+        total[items < 0] = -np.inf
+        return total
 
     def _popular(
         self, queries: Queries, days: IntArray, lately: Mapping[int, tuple[ScoreArray, Places]], depth: int
@@ -230,6 +255,11 @@ def _scaled(found: Candidates) -> ScoreArray:
     scores = np.where(found.items >= 0, np.maximum(found.scores, 0.0), 0.0)
     best = scores.max(axis=1, keepdims=True, initial=0.0)
     return np.asarray(scores / np.maximum(best, 1e-12), dtype=np.float32)
+
+
+def _logarithms(shares: ScoreArray) -> ScoreArray:
+    """Of shares, from ``FLOOR`` on, 0 to 1."""
+    return np.asarray(np.log(np.maximum(shares, FLOOR) / FLOOR) / np.log(1 / FLOOR), dtype=np.float32)
 
 
 def _with_rising(popularity: ScoreArray) -> ScoreArray:
