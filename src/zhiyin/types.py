@@ -199,6 +199,13 @@ class Queries:
             raise InputError(
                 "The parts of a Queries differ in length", expected="one entry a user", received=str(sizes)
             )
+        allowed = self.allowed
+        if allowed is not None and (allowed.dtype != bool or allowed.shape[:-1] not in ((), (len(self),))):
+            raise InputError(
+                "What is allowed is not told by item",
+                expected=f"bool [n_items] or [{len(self)}, n_items]",
+                received=f"{allowed.dtype} {list(allowed.shape)}",
+            )
 
     def __len__(self) -> int:
         return len(self.users)

@@ -289,3 +289,33 @@ def test_compare_adds_the_trivial_rules(shop, retail_split, tmp_path):
         zy.compare({"popular": shop}, retail_split)
     with pytest.raises(zy.ZhiyinError, match="cannot be read"):
         zy.compare({"x": tmp_path / "absent.parquet"}, retail_split)
+
+
+def test_a_ranker_learns_from_lists_of_users_that_taught_nothing(monkeypatch, retail_split):
+    """The blend's trees know the choices that they learned from; a ranker would take that for foresight."""
+    from zhiyin.pipeline import building
+
+    taught, asked = [], []
+
+    class Watched(building.ManyRetrievers):
+        Config = building.resolve("retriever", "blend").Config
+
+        def _learn(self, train, task):
+            self.weights_ = {"ease": 1.0}
+            self.users = set() if task is None else set(task.queries.users)
+
+        def retrieve(self, queries, n):
+            taught.append(self.users)
+            asked.append(set(queries.users))
+            return self.members_["ease"].retrieve(queries, n)
+
+    whole = building.held_out_task(retail_split.train, retail_split.valid)
+    watched = Watched(members=[{"method": "ease"}]).fit(retail_split.train, retail_split.valid)
+    for n in (60, 1000):
+        taught.clear(), asked.clear()
+        rows = building._learnable(whole, n, 7)
+        shown = building._shown(watched, retail_split.train, whole, rows, 5)
+        assert all(one and not one & other for one, other in zip(taught, asked, strict=True))
+        assert set().union(*asked) == set(whole.take(rows).queries.users)
+        alone = watched.members_["ease"].retrieve(whole.take(rows).queries, 5)
+        np.testing.assert_array_equal(shown.items, alone.items)

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from zhiyin.errors import ConfigError, InputError, LeakError, NotFittedError
+from zhiyin.errors import ArtifactError, ConfigError, InputError, LeakError, NotFittedError
 from zhiyin.evaluate import leaks, prediction
 from zhiyin.rank.behaviour import BehaviourModel
 from zhiyin.rank.behaviour_ranker import BehaviourRanker, list_features
@@ -194,3 +194,28 @@ def test_features_of_a_list_take_every_retrieval_score():
     found = list_features(one.queries, told, one.prices)
     assert {"retrieve.ease", "score", "place", "history", "waited", "price", "price apart"} == set(found)
     assert all(values.shape == (3, 10) for values in found.values())
+
+
+@pytest.mark.parametrize("labels", [[np.nan, 1.0] * 20, [-1, 1] * 20, ["yes", "no"] * 20])
+def test_labels_are_yes_or_no(labels):
+    with pytest.raises(InputError, match="yes or no"):
+        BehaviourModel().fit({"x": np.zeros(40)}, {"click": np.array(labels)})
+
+
+@pytest.mark.parametrize("times", [np.zeros(3), np.full(40, np.nan)])
+def test_times_are_those_of_the_examples(times):
+    with pytest.raises(InputError, match="times"):
+        BehaviourModel().fit({"x": np.zeros(40)}, {"click": np.arange(40) % 2 == 0}, times)
+
+
+def test_a_damaged_model_is_refused_before_it_is_read(learned, tmp_path):
+    model, *_ = learned
+    model.save(tmp_path)
+    file = tmp_path / "behaviour.json"
+    facts = json.loads(file.read_text())
+    name = next(iter(facts["parts"]))
+    facts["parts"][name]["trees"] = facts["parts"][name]["trees"][:300]
+    for damaged in (facts, [], None, {}):
+        file.write_text(json.dumps(damaged))
+        with pytest.raises(ArtifactError, match="damaged"):
+            BehaviourModel.load(tmp_path)

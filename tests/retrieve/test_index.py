@@ -150,3 +150,35 @@ def test_with_an_index_the_answers_are_the_same(name, monkeypatch):
     fitted = make_retriever(name, **SMALL.get(name, {})).fit(split.train, split.valid)
     assert fitted.index_ is not None
     np.testing.assert_array_equal(fitted.retrieve(queries, 9).items, plain.items)
+
+
+def test_few_vectors_are_looked_at_one_by_one(recwarn):
+    vectors = np.random.default_rng(1).normal(size=(5, 8)).astype(np.float32)
+    for kind in ("hnsw", "ivf-pq"):
+        few = VectorIndex.of(vectors, kind=kind)
+        assert few.search(vectors[:1], 1)[0][0, 0] == 0 or few.kind == "exact"
+        few.remove(np.arange(5))
+        few.put(np.array([7, 9]), vectors[:2])
+        few.wait()
+        assert set(few.search(vectors[:1], 3)[0][0].tolist()) == {7, 9, -1}
+    none = VectorIndex.of(vectors[:0], kind="hnsw")
+    assert none.search(vectors[:1], 2)[0].tolist() == [[-1, -1]]
+
+
+@pytest.mark.parametrize("items", [[-5], [7.5], [1, 1]])
+def test_items_are_different_whole_numbers(items):
+    index = VectorIndex.of(np.eye(3, dtype=np.float32))
+    with pytest.raises(InputError, match="One vector an item"):
+        index.put(np.array(items), np.ones((len(items), 3), dtype=np.float32))
+
+
+def test_numbers_that_are_none_are_refused():
+    index = VectorIndex.of(np.eye(3, dtype=np.float32))
+    wrong = np.array([[1.0, np.nan, 0.0]], dtype=np.float32)
+    for call in (
+        lambda: VectorIndex.of(wrong),
+        lambda: index.put(np.array([9]), wrong),
+        lambda: index.search(wrong, 1),
+    ):
+        with pytest.raises(InputError, match="not finite"):
+            call()

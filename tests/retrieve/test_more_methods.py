@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from zhiyin.data import Dataset, split_by_time
-from zhiyin.errors import InputError
+from zhiyin.errors import ArtifactError, ConfigError, InputError
 from zhiyin.retrieve import make_retriever
 from zhiyin.retrieve.boosting import Trees
 from zhiyin.retrieve.choice import choice_weights
@@ -237,3 +237,39 @@ def test_what_cannot_learn_more_names_the_other_way():
     with pytest.raises(InputError, match="starting again") as caught:
         make_retriever("ease").fit(split.train).partial_fit(split.train, split.valid)
     assert "fit(before.joined(new))" in str(caught.value)
+
+
+def test_damaged_trees_are_refused_before_they_are_read():
+    items, features, taken = chosen_in_the_middle(np.random.default_rng(4))
+    trees, _ = Trees.grow(features, items, taken, rounds=5, seed=7)
+    state = trees.state()
+    state["trees"] = state["trees"][:300]
+    with pytest.raises(ArtifactError, match="damaged"):
+        Trees.from_state(state)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"windows": [-3, 5]}, "greater than or equal to 1"),
+        ({"windows": [30, 10]}, "rise"),
+        ({"windows": [3, 3]}, "rise"),
+        ({"windows": [float("inf")]}, "less than or equal"),
+        ({"members": [{"method": "ease", "weight": 2}]}, "learns its weights"),
+    ],
+)
+def test_a_blend_refuses_odd_settings(settings, words):
+    with pytest.raises(ConfigError, match=words):
+        make_retriever("blend", **{"members": [{"method": "ease"}], **settings})
+
+
+def test_a_blend_needs_no_window():
+    found = make_retriever("blend", members=[{"method": "ease"}], windows=[]).fit(small_split().train)
+    assert found.retrieve(queries_for(["u0"]), 3).items.shape == (1, 3)
+
+
+def test_what_is_allowed_is_told_by_item_and_truth():
+    asked = queries_for(["u0", "u1"])
+    for wrong in (np.ones(4, dtype=np.int64), np.ones((3, 4), dtype=bool)):
+        with pytest.raises(InputError, match="allowed"):
+            replace(asked, allowed=wrong)

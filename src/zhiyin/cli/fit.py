@@ -59,6 +59,8 @@ def fit(
     best one is measured on the newest tenth of the events once, and the recommender is fitted with it. The
     trials are kept in the folder: called again, the search goes on.
     """
+    if trials is not None and not search:
+        raise typer.BadParameter("it belongs to --search", param_hint="--trials")
     made = Recommender.from_recipe(recipe, overrides_of(settings))
     dataset = read_dataset(
         events,
@@ -106,13 +108,21 @@ def _searched(
     split = split_by_time(dataset, valid=valid, test=TEST)
     say(f"Searching for up to {budget:g} s; the trials are kept in {out / 'search.db'}")
     found = search_retriever(
-        split, out / "search.db", budget=budget, trials=trials, seed=made.recipe.seed, tell=_tell
+        split,
+        out / "search.db",
+        budget=budget,
+        trials=trials,
+        given=made.recipe.stages.retrieve if made.recipe.stages.retrieve.active else None,
+        seed=made.recipe.seed,
+        tell=_tell,
     )
     write_text(out / "search.json", json.dumps(found.to_dict(), indent=1))
     say(
         f"Best: {found.best.method}, NDCG@10 on test {found.test}; {found.gain} above recent-popular"
         + ("" if found.looks == 1 else f" (look {found.looks} at the test part: no longer untouched)")
     )
+    if found.untried:
+        say(f"Not reached within the budget: {', '.join(found.untried)}; called again, the search goes on")
     stage = {"method": found.best.method, "params": found.best.params}
     return Recommender(made.recipe.changed({"stages.retrieve": stage})), found.to_dict()
 

@@ -89,6 +89,10 @@ def show_learned(found: Mapping[str, Any]) -> None:
     if found["retrieval"]:
         told = ", ".join(f"{name} {weight:.3g}" for name, weight in found["retrieval"].items())
         say(f"Weights of retrieval: {told}")
+    if found["behaviour"]:
+        blend = found["behaviour"]
+        interval = f"{blend['weight']:.2f} [{blend['low']:.2f}, {blend['high']:.2f}]"
+        say(f"Weight of the expected behaviour: {interval}, {blend['users']} users")
     for way, blend in found["language_model"].items():
         interval = f"{blend['weight']:.2f} [{blend['low']:.2f}, {blend['high']:.2f}]"
         note = " (chosen)" if blend["chosen"] else ""

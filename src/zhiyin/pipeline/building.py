@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 
 from zhiyin.config import Recipe, Stage
 from zhiyin.data import Catalogue, Dataset, Task, held_out_task
@@ -15,7 +16,7 @@ from zhiyin.interest import encode_texts, item_cards, item_vectors
 from zhiyin.logs import get_logger
 from zhiyin.pipeline.stages import Components, fill
 from zhiyin.registry import resolve
-from zhiyin.retrieve import make_retriever, updated_component
+from zhiyin.retrieve import ManyRetrievers, make_retriever, updated_component
 from zhiyin.types import (
     BoolArray,
     Candidates,
@@ -33,6 +34,7 @@ __all__ = ["fit_components", "policy_of", "ranking_examples", "update_components
 log = get_logger("pipeline")
 FALLBACK = Stage(method="recent-popular")
 EXAMPLES = 1000
+FEW = 0.3  # of the users, who can be left out of the teaching
 
 
 def fit_components(recipe: Recipe, train: Dataset, valid: Dataset | None) -> Components:
@@ -143,17 +145,40 @@ def _ranker(
         log.warning("the rank stage is left out: it learns its weight from validation data")
         return None
     examples = getattr(getattr(ranker, "config", None), "examples", EXAMPLES)
-    task = _learnable(held_out_task(train, valid), examples, recipe.seed)
-    spare = fallback.retrieve(task.queries, recipe.candidates)
-    found = spare if retriever is None else fill(retriever.retrieve(task.queries, recipe.candidates), spare)
+    whole = held_out_task(train, valid)
+    rows = _learnable(whole, examples, recipe.seed)
+    task = whole.take(rows)
+    found = fallback.retrieve(task.queries, recipe.candidates)
+    if retriever is not None:
+        found = fill(_shown(retriever, train, whole, rows, recipe.candidates), found)
     return ranker.fit(ranking_examples(task, found, train, valid))
 
 
-def _learnable(task: Task, n: int, seed: int) -> Task:
+def _learnable(task: Task, n: int, seed: int) -> npt.NDArray[np.int64]:
     """Users with a history, at random: a user without one gives the model nothing to read."""
     rows = np.flatnonzero(task.queries.histories.lengths > 0)
-    chosen = generator(seed, 1, stream="examples").permutation(rows)[:n]
-    return task.take(np.sort(chosen))
+    return np.sort(generator(seed, 1, stream="examples").permutation(rows)[:n])
+
+
+def _shown(
+    retriever: Retriever[Dataset], train: Dataset, whole: Task, rows: npt.NDArray[np.int64], n: int
+) -> Candidates:
+    """What the users of ``rows`` would have been shown by one that has not learned from their choices."""
+    if not isinstance(retriever, ManyRetrievers):
+        return retriever.retrieve(whole.queries.take(rows), n)
+    # Where nearly all users are examples, each half is answered by what the other half has taught.
+    halves = [rows] if len(rows) < FEW * len(whole.queries) else [rows[::2], rows[1::2]]
+    parts = []
+    for half in halves:
+        others = np.setdiff1d(np.arange(len(whole.queries)), half)
+        taught = retriever.taught_by(train, whole.take(others))
+        parts.append(taught.retrieve(whole.queries.take(half), n))
+    order = np.argsort(np.concatenate(halves))
+    return Candidates(
+        np.concatenate([part.items for part in parts])[order],
+        np.concatenate([part.scores for part in parts])[order],
+        {name: np.concatenate([one.features[name] for one in parts])[order] for name in parts[0].features},
+    )
 
 
 def _diversifier(recipe: Recipe, known: Dataset) -> Diversifier | None:

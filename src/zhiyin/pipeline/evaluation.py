@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
@@ -22,15 +22,16 @@ from zhiyin.evaluate.table import EvaluationTable, evaluate_lists
 from zhiyin.pipeline.background import background_of
 from zhiyin.pipeline.recommender import Recommender
 from zhiyin.pipeline.stages import Trace
+from zhiyin.rank.behaviour_ranker import BehaviourRanker
 from zhiyin.retrieve import ManyRetrievers, make_retriever
 from zhiyin.types import IntArray
 
 __all__ = ["learned", "evaluate_recommender", "evaluate_task", "stage_lists", "step_gains", "trivial_lists"]
 
-STAGE_NAMES = {"rank": "+ language model", "diversify": "+ diversify"}
+STEP = "+ "  # begins the name of each list behind the first
+LATER = ("rank", "diversify")
 FIRST_STAGE = "retrieved"
 LAST_STAGE = "+ explore"
-STEPS = (*STAGE_NAMES.values(), LAST_STAGE)
 
 
 def trivial_lists(known: Dataset, task: Task, n: int, *, seed: int) -> dict[str, IntArray]:
@@ -60,16 +61,22 @@ def stage_lists(
     if ranker_alone and alone is not None:
         lists["language model's order"] = alone(task.queries, trace.stages["retrieve"]).items[:, :k]
     for stage, candidates in trace.stages.items():
-        lists[STAGE_NAMES.get(stage, FIRST_STAGE)] = candidates.items[:, :k]
+        name = FIRST_STAGE if stage == "retrieve" else _step(recommender.recipe, stage)
+        lists[name] = candidates.items[:, :k]
     lists[LAST_STAGE] = trace.slates.items
     return lists, trace
+
+
+def _step(recipe: Recipe, stage: str) -> str:
+    """What the order behind a stage is called: a ranker by its name, since there are several."""
+    return STEP + (recipe.stages.rank.method.replace("-", " ") if stage == "rank" else stage)
 
 
 def list_names(recipe: Recipe) -> list[str]:
     """What ``stage_lists`` calls the lists of a recipe, without fitting it."""
     stages = recipe.stages
     members = [str(member.get("method")) for member in stages.retrieve.params.get("members", [])]
-    later = [name for stage, name in STAGE_NAMES.items() if getattr(stages, stage).active]
+    later = [_step(recipe, stage) for stage in LATER if getattr(stages, stage).active]
     return [*members, FIRST_STAGE, *later, LAST_STAGE]
 
 
@@ -131,7 +138,7 @@ def evaluate_recommender(
     lists = trivial_lists(known, task, k, seed=seed)
     own, trace = stage_lists(recommender, task, k=k, ranker_alone=ranker_alone)
     for name, items in (others or {}).items():
-        if name in lists or name in own or name in STEPS:
+        if name in lists or name in own or name.startswith(STEP):
             raise InputError(f"{name!r} is the name of a rule or a stage", hint="Choose another name.")
         lists[name] = items
     lists.update(own)
@@ -216,7 +223,7 @@ def step_gains(table: EvaluationTable, metric: str) -> dict[str, Interval]:
         Name of a stage -> interval, for every stage behind the first.
     """
     names = list(table.names)
-    first = next(place for place, name in enumerate(names) if name in STEPS) - 1
+    first = next(place for place, name in enumerate(names) if name.startswith(STEP)) - 1
     return {
         after: paired_difference(table.values[after][metric], table.values[before][metric], seed=table.seed)
         for before, after in pairwise(names[first:])
@@ -224,7 +231,7 @@ def step_gains(table: EvaluationTable, metric: str) -> dict[str, Interval]:
 
 
 def learned(recommender: Recommender) -> dict[str, Any]:
-    """What was learned on validation, as plain values: weights of retrieval, the language model's weight.
+    """What was learned on validation, as plain values: weights of retrieval, the ranker's weight.
 
     ``weight`` is the one in use; ``language_model`` holds each way to ask with its interval.
     """
@@ -233,6 +240,7 @@ def learned(recommender: Recommender) -> dict[str, Any]:
     joined: dict[str, float] = parts.retriever.weights_ if isinstance(parts.retriever, ManyRetrievers) else {}
     return {
         "weight": getattr(parts.ranker, "weight", 0.0),
+        "behaviour": asdict(parts.ranker.blend_) if isinstance(parts.ranker, BehaviourRanker) else None,
         "retrieval": {name: weight for name, weight in joined.items() if weight > 0},
         "language_model": {
             way: {"weight": blend.weight, "low": blend.low, "high": blend.high, "gain": blend.gain,

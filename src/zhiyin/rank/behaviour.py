@@ -6,6 +6,7 @@ none of them knows its own row or a later one (``zhiyin.evaluate.leaks.check_fea
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,7 +22,7 @@ from zhiyin import config
 from zhiyin.artifacts import read_json, write_text
 from zhiyin.config import parse
 from zhiyin.draws import generator
-from zhiyin.errors import InputError, NotFittedError
+from zhiyin.errors import ArtifactError, InputError, NotFittedError
 from zhiyin.rank.calibration import Isotonic
 from zhiyin.types import Array, BoolArray, FloatArray
 
@@ -94,11 +95,18 @@ class BehaviourModel:
                 expected="features and labels of one length, at least 2 examples",
                 received=f"{len(matrix)} examples, labels { ({n: len(one) for n, one in labels.items()}) }",
             )
+        truths = {name: _truth(name, labels[name]) for name in labels}
+        if times is not None and (times.shape != (len(matrix),) or not np.isfinite(times).all()):
+            raise InputError(
+                "The times are not those of the examples",
+                expected=f"{len(matrix)} finite numbers",
+                received=f"{list(times.shape)}, {int((~np.isfinite(times)).sum())} of them not finite",
+            )
         order = _oldest_first(times, len(matrix), self.config.seed)
         cut = min(max(round(len(order) * (1 - self.config.held)), 1), len(order) - 1)
         self.parts_, self._boosters = {}, {}
-        for name, truth in labels.items():
-            self.parts_[name] = self._learned(matrix, np.asarray(truth, dtype=bool), order, cut)
+        for name, truth in truths.items():
+            self.parts_[name] = self._learned(matrix, truth, order, cut)
         return self
 
     def _learned(self, matrix: FloatArray, truth: BoolArray, order: np.ndarray, cut: int) -> dict[str, Any]:
@@ -196,15 +204,37 @@ class BehaviourModel:
             "features": self.features_,
             "parts": self.parts_,
         }
-        write_text(folder / "behaviour.json", json.dumps(facts))
+        write_text(folder / "behaviour.json", json.dumps({**facts, "checksum": _checksum(facts)}))
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what ``save`` wrote."""
         facts = read_json(folder / "behaviour.json")
+        # LightGBM ends the process where the text of a model is damaged.
+        if not isinstance(facts, dict) or facts.pop("checksum", None) != _checksum(facts):
+            raise ArtifactError(
+                f"{folder / 'behaviour.json'} is damaged or was changed",
+                expected="what was saved, with its checksum",
+                hint="Fit the model again.",
+            )
         model = cls(**facts["config"])
         model.features_, model.parts_ = tuple(facts["features"]), facts["parts"]
         return model
+
+
+def _truth(name: str, labels: Array) -> BoolArray:
+    values = np.asarray(labels)
+    if values.dtype != bool and not (values.dtype.kind in "iuf" and np.isin(values, (0, 1)).all()):
+        raise InputError(
+            f"The labels of {name!r} are not yes or no",
+            expected="bool, or 0 and 1",
+            received=f"{values.dtype}: {values[:5].tolist()} …",
+        )
+    return values.astype(bool)
+
+
+def _checksum(facts: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
 def _oldest_first(times: FloatArray | None, n: int, seed: int) -> np.ndarray:

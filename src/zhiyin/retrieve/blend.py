@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from itertools import combinations
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 from safetensors.numpy import load_file
 from safetensors.numpy import save as to_safetensors
 
@@ -51,8 +51,16 @@ class BlendRetriever(ManyRetrievers):
     class Config(MemberConfig):
         """``windows`` in days, ``trees`` (0: none), and what all joined retrievers have."""
 
-        windows: tuple[float, ...] = (3.0, 10.0, 30.0, 100.0)
+        windows: tuple[Annotated[float, Field(ge=1, le=36_500)], ...] = (3.0, 10.0, 30.0, 100.0)
         trees: int = Field(default=75, ge=0)
+
+        @model_validator(mode="after")
+        def _check(self) -> Self:
+            if list(self.windows) != sorted(set(self.windows)):
+                raise ValueError("windows must rise, such as [3, 10, 30]")
+            if any(member.weight for member in self.members):
+                raise ValueError("a blend learns its weights; give them to a fusion, or 0 to leave one out")
+            return self
 
     learn_users: ClassVar[int] = 5000
 
@@ -265,7 +273,7 @@ def _logarithms(shares: ScoreArray) -> ScoreArray:
 def _with_rising(popularity: ScoreArray) -> ScoreArray:
     """Popularity by window, shortest first, and how much more there is in each than in each longer one."""
     pairs = combinations(popularity, 2)
-    return np.concatenate([popularity, [np.maximum(short - long, 0.0) for short, long in pairs]])
+    return np.stack([*popularity, *(np.maximum(short - long, 0.0) for short, long in pairs)])
 
 
 def _taken(items: IntArray, relevant: Ragged) -> BoolArray:

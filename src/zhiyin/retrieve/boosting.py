@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
+
 import lightgbm
 import numpy as np
 
 from zhiyin.draws import generator
+from zhiyin.errors import ArtifactError
 from zhiyin.types import Array, BoolArray, FloatArray, IntArray, ScoreArray
 
 __all__ = ["Trees"]
@@ -83,14 +86,25 @@ class Trees:
 
     def state(self) -> dict[str, Array]:
         """What ``from_state`` reads."""
+        text = self.text.encode()
         return {
-            "trees": np.frombuffer(self.text.encode(), dtype=np.uint8).copy(), "floor": np.array([self.floor])
+            "trees": np.frombuffer(text, dtype=np.uint8).copy(), "floor": np.array([self.floor]),
+            "digest": np.frombuffer(sha256(text).digest(), dtype=np.uint8).copy(),
         }  # fmt: skip
 
     @classmethod
     def from_state(cls, state: dict[str, Array]) -> Trees:
-        """What ``state`` told."""
-        return cls(state["trees"].tobytes().decode(), float(state["floor"][0]))
+        """What ``state`` told.
+
+        Raises
+        ------
+        ArtifactError
+            When the text is damaged: LightGBM would end the process.
+        """
+        text = state["trees"].tobytes()
+        if sha256(text).digest() != state["digest"].tobytes():
+            raise ArtifactError("The trees of the blend are damaged", hint="Fit the recommender again.")
+        return cls(text.decode(), float(state["floor"][0]))
 
 
 def _boosted(

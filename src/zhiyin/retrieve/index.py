@@ -34,6 +34,8 @@ FEW = 0.02  # share of allowed vectors below which these are looked at one by on
 AGAIN = 4  # times the places that are looked at again by the whole vectors, where these are compressed
 DEAD = 0.2  # share of removed vectors from which on the index is built again
 
+FEWEST: dict[Kind, int] = {"exact": 0, "hnsw": 1, "ivf-pq": 39 * 16}  # vectors to learn from
+
 
 class VectorIndex:
     """Vectors by the number of their item; an item has one vector, or none.
@@ -55,7 +57,7 @@ class VectorIndex:
             )
         self.dimension, self.target, self.seed = dimension, recall, seed
         self._asked_kind = kind
-        self.kind: Kind = kind or "exact"
+        self.kind: Kind = "exact"
         self.width, self.recall = 0, 1.0
         self._lock = threading.RLock()
         self._index: Any = library.IndexFlatIP(dimension)
@@ -87,14 +89,14 @@ class VectorIndex:
         array([[1, 0]], dtype=int32)
         """
         index = cls(vectors.shape[1], recall=recall, kind=kind, seed=seed)
-        index._build(np.ascontiguousarray(vectors, dtype=np.float32), np.arange(len(vectors)))
+        index._build(index._checked(vectors), np.arange(len(vectors)))
         return index
 
     def __len__(self) -> int:
         return len(self._items) - self._gone
 
     def _build(self, vectors: ScoreArray, items: npt.NDArray[np.int64]) -> None:
-        kind = self._asked_kind or _kind(len(vectors), self.dimension, self.target)
+        kind = self._suitable(len(vectors))
         made = _made(kind, vectors)
         made.add(vectors)
         with self._lock:
@@ -103,6 +105,21 @@ class VectorIndex:
             self.width, self.recall = 0, 1.0
             if kind != "exact":
                 self._widen()
+
+    def _suitable(self, n: int) -> Kind:
+        """The kind that is wanted; exact where there are too few vectors to learn another from."""
+        kind = self._asked_kind or _kind(n, self.dimension, self.target)
+        return kind if n >= FEWEST[kind] else "exact"
+
+    def _checked(self, vectors: ScoreArray) -> ScoreArray:
+        given: ScoreArray = np.ascontiguousarray(vectors, dtype=np.float32)
+        if given.ndim != 2 or given.shape[1] != self.dimension or not np.isfinite(given).all():
+            raise InputError(
+                "These are no vectors of the index",
+                expected=f"finite numbers [n, {self.dimension}]",
+                received=f"{list(given.shape)}, {int((~np.isfinite(given)).sum())} of them not finite",
+            )
+        return given
 
     def _widen(self) -> None:
         """Search as widely as the recall needs; what was reached is told."""
@@ -154,7 +171,7 @@ class VectorIndex:
                 expected=f"n >= 1 and queries [U, {self.dimension}]",
                 received=f"n = {n} and {queries.shape}",
             )
-        queries = np.ascontiguousarray(queries, dtype=np.float32)
+        queries = self._checked(queries)
         with self._lock:
             rows = None if allowed is None and self._gone == 0 else self._chosen(allowed)
             if rows is not None and rows.sum() < max(FEW * len(rows), 2 * n):
@@ -212,9 +229,14 @@ class VectorIndex:
             Different ones, >= 0.
         vectors : float32 [m, d]
         """
-        vectors = np.ascontiguousarray(vectors, dtype=np.float32)
-        if vectors.shape != (len(items), self.dimension) or len(np.unique(items)) != len(items):
-            raise InputError("One vector an item", expected=f"[{len(items)}, {self.dimension}]")
+        vectors, items = self._checked(vectors), np.asarray(items)
+        whole = np.issubdtype(items.dtype, np.integer) and (items.min(initial=0) >= 0)
+        if not whole or len(vectors) != len(items) or len(np.unique(items)) != len(items):
+            raise InputError(
+                "One vector an item",
+                expected=f"different whole numbers >= 0 and vectors [{len(items)}, {self.dimension}]",
+                received=f"{items.dtype} {items[:3].tolist()} … and {list(vectors.shape)}",
+            )
         with self._lock:
             self._alive[np.isin(self._items, items)] = False
             self._index.add(vectors)
@@ -235,7 +257,7 @@ class VectorIndex:
         """Build again in the background where much is gone, or the size wants another kind."""
         with self._lock:
             count = len(self)
-            fits = self.kind == (self._asked_kind or _kind(count, self.dimension, self.target))
+            fits = self.kind == self._suitable(count)
             gone = len(self._alive) - count
             busy = self._rebuilding is not None and self._rebuilding.is_alive()
             if busy or count == 0 or (fits and gone <= DEAD * len(self._alive)):

@@ -97,6 +97,17 @@ class ManyRetrievers(ABC):
         self._learn(train, None if task is None else task.sample(self.learn_users, seed=self.config.seed))
         return self
 
+    def taught_by(self, train: Dataset, task: Task) -> Self:
+        """A copy with the same members that has learned how to join from other questions.
+
+        Who learns from lists of users that the joining has learned from takes its memory for foresight.
+        """
+        if self.n_items_ is None:
+            raise NotFittedError(type(self).__name__)
+        other = copy.copy(self)
+        other._learn(train, task.sample(self.learn_users, seed=self.config.seed))
+        return other
+
     def _make(self, member: Member) -> Retriever[Dataset]:
         kind = resolve("retriever", member.method)
         fields = getattr(getattr(kind, "Config", None), "model_fields", {})

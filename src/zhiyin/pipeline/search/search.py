@@ -8,10 +8,12 @@ hyper-parameter optimization"). Joined methods join the best of each single one 
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,9 @@ from typing import Any
 import numpy as np
 import optuna
 from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy.exc import DatabaseError
 
+from zhiyin.config import Stage
 from zhiyin.data import Columns, Split, Task, held_out_task
 from zhiyin.draws import generator
 from zhiyin.errors import InputError
@@ -35,7 +39,7 @@ __all__ = ["Found", "Trial", "search_retriever"]
 log = get_logger("search")
 STAGE, SECONDS, LOOKS = "stage", "seconds", "looks at test"
 WRONG = "does not suit the data"
-RULE = "recent-popular"
+RULE, GIVEN = "recent-popular", "as given"
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,7 @@ class Found:
     """``best`` of all ``trials``; its ``test`` figure, that of the rule, and their paired difference.
 
     ``looks``: how often the test part was looked at, in this search and before; a figure of a later look is
-    no longer untouched.
+    no longer untouched. ``untried``: methods that the budget did not reach.
     """
 
     best: Trial
@@ -63,13 +67,15 @@ class Found:
     rule: Interval
     gain: Interval
     looks: int
+    untried: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Give everything, ready for JSON."""
         plain = [vars(one) | {"quality": _plain(one.quality)} for one in self.trials]
         figures = {name: getattr(self, name).to_dict() for name in ("test", "rule", "gain")}
         best = vars(self.best)
-        return {"best": best, **figures, "rule_method": RULE, "looks": self.looks, "trials": plain}
+        return {"best": best, **figures, "rule_method": RULE, "looks": self.looks,
+                "untried": self.untried, "trials": plain}  # fmt: skip
 
 
 def search_retriever(
@@ -78,6 +84,7 @@ def search_retriever(
     *,
     budget: float,
     trials: int | None = None,
+    given: Stage | None = None,
     k: int = 10,
     seed: int = 7,
     tell: Callable[[Trial, Trial], None] | None = None,
@@ -94,6 +101,8 @@ def search_retriever(
         Seconds of trials in all, those of the file included, > 0. A trial that has begun is finished.
     trials : int or None
         How many at most, those of the file included.
+    given : Stage or None
+        A way to retrieve that is tried before all others, such as the recipe's.
     k : int
         Places that count.
     seed : int
@@ -103,15 +112,34 @@ def search_retriever(
     Raises
     ------
     InputError
-        When the file is of another search, the budget is not above 0, or nothing suits the data.
+        When the file is of another search, another search is at work in it, the budget or the number of
+        trials is out of range, or nothing suits the data.
     """
     if not budget > 0:
         raise InputError("The budget is out of range", expected="seconds > 0", received=str(budget))
-    study = _study(split, file, k, seed)
+    if trials is not None and trials < 1:
+        raise InputError("The number of trials is out of range", expected=">= 1", received=str(trials))
+    with _alone(file):
+        return _search(_study(split, file, given, k, seed), split, given, budget, trials, k, seed, tell)
+
+
+def _search(
+    study: optuna.Study,
+    split: Split,
+    given: Stage | None,
+    budget: float,
+    trials: int | None,
+    k: int,
+    seed: int,
+    tell: Callable[[Trial, Trial], None] | None,
+) -> Found:
     judge = _Judge(split, k, seed)
     while _wanted(study, budget, trials):
+        untried = _untried(study, given)
+        if untried and not study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
+            study.enqueue_trial(defaults(untried[0]))
         asked = study.ask()
-        stage, quality, seconds = _tried(study, asked, judge, seed)
+        stage, quality, seconds = _tried(study, asked, judge, given, seed)
         asked.set_user_attr(STAGE, stage)
         asked.set_user_attr(SECONDS, seconds)
         study.tell(asked, quality) if np.isfinite(quality) else study.tell(asked, state=TrialState.FAIL)
@@ -134,7 +162,23 @@ def search_retriever(
         bootstrap_mean(rule, seed=seed),
         paired_difference(mine, rule, seed=seed),
         study.user_attrs[LOOKS],
+        tuple(_untried(study, given)),
     )
+
+
+@contextmanager
+def _alone(file: Path) -> Iterator[None]:
+    """Nobody else searches in this file meanwhile."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.with_suffix(".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(
+                f"Another search is at work in {file}",
+                hint="Wait until it has ended, or choose another folder.",
+            ) from None
+        yield
 
 
 class _Judge:
@@ -164,10 +208,9 @@ class _Judge:
         return values[~np.isnan(values)]
 
 
-def _study(split: Split, file: Path, k: int, seed: int) -> optuna.Study:
-    """The study of the file, with every method's default to be tried first."""
+def _study(split: Split, file: Path, given: Stage | None, k: int, seed: int) -> optuna.Study:
+    """The study of the file; a trial that was cut short is to be tried again first."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    file.parent.mkdir(parents=True, exist_ok=True)
     facts = [
         split.train.fingerprint,
         split.valid.fingerprint,
@@ -176,14 +219,23 @@ def _study(split: Split, file: Path, k: int, seed: int) -> optuna.Study:
         seed,
         SINGLE,
         JOINED,
+        None if given is None else given.model_dump(mode="json"),
     ]
     name = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
     storage = f"sqlite:///{file.resolve()}"
-    others = [one for one in optuna.get_all_study_names(storage) if one != name] if file.exists() else []
+    try:
+        others = [one for one in optuna.get_all_study_names(storage) if one != name] if file.exists() else []
+    except DatabaseError:
+        raise InputError(
+            f"{file} cannot be read",
+            expected="the trials of a search",
+            received="a file that is no database, or a damaged one",
+            hint="Remove it; the search then starts again.",
+        ) from None
     if others:
         raise InputError(
             f"{file} is of another search",
-            expected="the same data, split, seed and k",
+            expected="the same data, split, recipe, seed and k",
             received=f"a search called {others[0]}",
             hint="Remove the file, or choose another folder.",
         )
@@ -194,12 +246,21 @@ def _study(split: Split, file: Path, k: int, seed: int) -> optuna.Study:
     )
     for trial in study.get_trials(deepcopy=False):
         if trial.state == TrialState.RUNNING:  # it was cut short
-            study.enqueue_trial(trial.params or trial.system_attrs.get("fixed_params", {}))
+            begun = trial.params or trial.system_attrs.get("fixed_params", {})
+            if begun.get("method", GIVEN) not in (GIVEN, *_untried(study, given)):
+                study.enqueue_trial(begun)
             study.tell(trial.number, state=TrialState.FAIL)
-    if not study.trials:
-        for method in (*SINGLE, *JOINED):
-            study.enqueue_trial(defaults(method))
     return study
+
+
+def _untried(study: optuna.Study, given: Stage | None) -> list[str]:
+    """Methods of which not even the default has been tried, in the order in which they are."""
+    done = {one.params["method"] for one in study.get_trials(deepcopy=False) if STAGE in one.user_attrs}
+    return [method for method in _methods(given) if method not in done]
+
+
+def _methods(given: Stage | None) -> tuple[str, ...]:
+    return (*(() if given is None else (GIVEN,)), *SINGLE, *JOINED)
 
 
 def _wanted(study: optuna.Study, budget: float, trials: int | None) -> bool:
@@ -211,11 +272,13 @@ def _wanted(study: optuna.Study, budget: float, trials: int | None) -> bool:
 
 
 def _tried(
-    study: optuna.Study, asked: optuna.Trial, judge: _Judge, seed: int
+    study: optuna.Study, asked: optuna.Trial, judge: _Judge, given: Stage | None, seed: int
 ) -> tuple[dict[str, Any], float, float]:
-    method = asked.suggest_categorical("method", [*SINGLE, *JOINED])
+    method = asked.suggest_categorical("method", _methods(given))
     params = suggest(asked, method)
-    if method in JOINED:
+    if method == GIVEN and given is not None:
+        method, params = given.method, dict(given.params)
+    elif method in JOINED:
         params = {"members": _members(study), "seed": seed}
     start = time.perf_counter()
     try:
