@@ -23,7 +23,7 @@ def demo(tmp_path_factory):
 def test_every_stage_is_measured_on_the_same_users(demo):
     done, _, lines = demo
     expected = ("random", "popular", "recent-popular",
-                    "item-knn", "transitions", "als", "ease", "bm25", "semantic",
+                    "als", "ease", "bm25", "semantic",
                 "language model's order", "retrieved",
                 "+ language model", "+ diversify", "+ explore")  # fmt: skip
     assert done.table.names == expected
