@@ -16,7 +16,7 @@ __all__ = ["Trees"]
 FOLDS = 5
 FEWEST = 50  # taken candidates below which no tree is grown
 SHOWN = 0.2  # of the candidates that were not taken
-ALONE = 5_000  # candidates below which a second thread costs more than it does
+ALONE = 20_000  # candidates below which a second thread costs others more than it gains
 GROWING = {
     "objective": "binary", "num_leaves": 8, "learning_rate": 0.1, "min_data_in_leaf": 200,
     "feature_fraction": 0.6, "lambda_l2": 10.0, "deterministic": True, "force_row_wise": True,
