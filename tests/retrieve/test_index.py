@@ -152,11 +152,11 @@ def test_with_an_index_the_answers_are_the_same(name, monkeypatch):
     np.testing.assert_array_equal(fitted.retrieve(queries, 9).items, plain.items)
 
 
-def test_few_vectors_are_looked_at_one_by_one(recwarn):
+def test_few_vectors_are_looked_at_one_by_one():
     vectors = np.random.default_rng(1).normal(size=(5, 8)).astype(np.float32)
     for kind in ("hnsw", "ivf-pq"):
         few = VectorIndex.of(vectors, kind=kind)
-        assert few.search(vectors[:1], 1)[0][0, 0] == 0 or few.kind == "exact"
+        assert few.search(vectors[:1], 1)[0][0, 0] == np.argmax(vectors @ vectors[0])
         few.remove(np.arange(5))
         few.put(np.array([7, 9]), vectors[:2])
         few.wait()
