@@ -40,9 +40,9 @@ FEW = 0.3  # of the users, who can be left out of the teaching
 def fit_components(recipe: Recipe, train: Dataset, valid: Dataset | None) -> Components:
     """Fit every stage of a recipe.
 
-    Retrievers learn from ``train``; with ``valid`` fusion and blend learn to join, and the ranker
-    its weight from what would have been shown to users that taught them nothing, then (``recipe.refit``) the retrievers learn once
-    more from both parts.
+    Retrievers learn from ``train``; with ``valid`` fusion and blend learn to join, and the ranker its weight
+    from what would have been shown to users that taught them nothing. Then (``recipe.refit``) the retrievers
+    learn once more from both parts.
     """
     known = train if valid is None else train.joined(valid)
     retriever = _retriever(recipe)
