@@ -7,18 +7,20 @@ says and left out, by name, where they are not.
 
     python benchmarks/retrieval.py                                        # everything that is there
     python benchmarks/retrieval.py --data movielens-last --seeds 7 8 9
+    python benchmarks/retrieval.py --data beauty-last --methods sasrec sasrec-ids
     python benchmarks/retrieval.py --refit --markdown                     # tables for the docs
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import platform
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -37,6 +39,8 @@ from zhiyin.logs import configure
 from zhiyin.pipeline.background import background_of
 from zhiyin.registry import resolve
 from zhiyin.retrieve import make_retriever
+from zhiyin.retrieve.blend import BlendRetriever
+from zhiyin.retrieve.members import Member
 from zhiyin.testing.realdata import amazon_beauty, movielens
 from zhiyin.types import Retriever
 
@@ -85,43 +89,81 @@ DATA: dict[str, Callable[..., Problem]] = {
     "beauty-last": partial(_last, amazon_beauty),
 }
 RULES = ("random", "popular", "recent-popular")
-SINGLE = (
+CLASSIC = (
     "user-knn", "item-knn", "transitions", "als", "bpr", "ease", "bm25", "semantic", "linear-towers",
 )  # fmt: skip
-MEMBERS = SINGLE[:-1]  # what the joined ones join
+MEMBERS = CLASSIC[:-1]  # what the joined ones join
+NEURAL = ("ncf", "lightgcn", "two-tower", "sasrec", "sasrec-ids")
+SINGLE = (*CLASSIC, *NEURAL)
 JOINED = ("fused", "blend")
+BOTH = "blend-neural"  # the same members and networks
+ADDED = ("lightgcn", "two-tower", "sasrec")
+EVERY = (*SINGLE, *JOINED, BOTH)
+IDS = {"text": "none", "words": False}  # nothing is read of items
 SHOWN = ("ndcg", "recall", "relevant_vendi_score", "intra_list_distance", "catalogue_coverage")
 
 
 def made(name: str, problem: Problem, seed: int) -> Retriever[Dataset]:
     """A method by the name of its row."""
-    if name not in JOINED:
-        kind = resolve("retriever", name)
+    if name not in (*JOINED, BOTH):
+        method, params = ("sasrec", IDS) if name == "sasrec-ids" else (name, problem.params.get(name, {}))
+        kind = resolve("retriever", method)
         seeded = {"seed": seed} if "seed" in kind.Config.model_fields else {}
-        return make_retriever(name, **seeded, **problem.params.get(name, {}))
+        return make_retriever(method, **seeded, **params)
     rules = RULES[1:] if name == "fused" else ()  # a blend knows popularity by itself
-    members = [{"method": one, "params": problem.params.get(one, {})} for one in (*rules, *MEMBERS)]
-    return make_retriever("fusion" if name == "fused" else name, members=members, seed=seed)
+    more = ADDED if name == BOTH else ()
+    members = [{"method": one, "params": problem.params.get(one, {})} for one in (*rules, *MEMBERS, *more)]
+    if name == "fused":
+        return make_retriever("fusion", members=members, seed=seed)
+    return Reusing(members=members, seed=seed)
+
+
+class Reusing(BlendRetriever):
+    """A blend that takes over networks which are trained already, instead of training the same again."""
+
+    def __init__(self, **params: Any) -> None:
+        super().__init__(**params)
+        self.ready: dict[str, Retriever[Dataset]] = {}
+
+    def _make(self, member: Member) -> Retriever[Dataset]:
+        trained = self.ready.get(member.method)
+        return super()._make(member) if trained is None else Trained(trained)  # type: ignore[return-value]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A retriever that is fitted already."""
+
+    retriever: Retriever[Dataset]
+
+    def fit(self, *_: Dataset | None) -> Retriever[Dataset]:
+        """The retriever, as it is."""
+        return self.retriever
 
 
 def measure(
-    problem: Problem, *, seed: int, k: int, refit: bool
+    problem: Problem, *, names: Sequence[str], seed: int, k: int, refit: bool
 ) -> tuple[EvaluationTable, dict[str, dict[str, Any]]]:
     """All methods on one problem; and of each the seconds, megabytes and what it chose."""
     split, task = problem.split, problem.task
     known = split.train.joined(split.valid) if refit else split.train
-    lists, costs = {}, {}
-    for name in (*RULES, *SINGLE, *JOINED):
+    lists, costs, trained = {}, {}, {}
+    for name in (*RULES, *names):
         print(f"{name} ...", file=sys.stderr)
         start = time.perf_counter()
-        retriever = made(name, problem, seed).fit(split.train, split.valid)
+        retriever = made(name, problem, seed)
+        if isinstance(retriever, Reusing):
+            retriever.ready = trained
+        retriever = retriever.fit(split.train, split.valid)
+        if name in ADDED:
+            trained[name] = copy.copy(retriever)
         if refit:
             retriever = retriever.fit(known)
         fitted = time.perf_counter()
         lists[name] = retriever.retrieve(task.queries, k).items
         costs[name] = {"fit": fitted - start, "recommend": time.perf_counter() - fitted}
         costs[name]["megabytes"] = _megabytes(retriever)
-        for choice in ("half_life_", "memory_"):
+        for choice in ("half_life_", "memory_", "epochs_"):
             if hasattr(retriever, choice):
                 costs[name][choice] = str(getattr(retriever, choice))
     table = evaluate_lists(
@@ -144,7 +186,10 @@ def _megabytes(retriever: Retriever[Dataset]) -> float:
 
 def above_best(table: EvaluationTable, name: str, metric: str) -> tuple[str, Interval]:
     """The best single method by the metric on test, and how far a joined one stands above it, paired."""
-    best = max(SINGLE, key=lambda one: float(np.nanmean(table.values[one][metric])))
+    best = max(
+        (one for one in SINGLE if one in table.values),
+        key=lambda one: float(np.nanmean(table.values[one][metric])),
+    )
     values = table.values[name][metric], table.values[best][metric]
     return best, paired_difference(*values, seed=table.seed)
 
@@ -176,11 +221,18 @@ def markdown(table: EvaluationTable, costs: dict[str, dict[str, Any]]) -> str:
         spent = costs[name]
         cells += [paired, f"{spent['fit']:.1f} / {spent['recommend']:.1f} / {spent['megabytes']:.1f}"]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    for name in JOINED:
-        best, gain = above_best(table, name, f"ndcg@{k}")
-        text = f"{gain.mean:+.4f} [{gain.low:+.4f}, {gain.high:+.4f}]"
-        lines.append(f"\n{name} above {best}, the best single method: {text}.")
+    for one, other, gain in compared(table, k):
+        lines.append(f"\n{one} above {other}: {gain.mean:+.4f} [{gain.low:+.4f}, {gain.high:+.4f}].")
     return "\n".join(lines)
+
+
+def compared(table: EvaluationTable, k: int) -> list[tuple[str, str, Interval]]:
+    """Joined methods beside the best single one, and what networks add to the blend, paired NDCG."""
+    found = [(one, *above_best(table, one, f"ndcg@{k}")) for one in (*JOINED, BOTH) if one in table.values]
+    if BOTH in table.values and "blend" in table.values:
+        values = [table.values[one][f"ndcg@{k}"] for one in (BOTH, "blend")]
+        found.append((BOTH, "blend", paired_difference(*values, seed=table.seed)))
+    return found
 
 
 def main() -> None:
@@ -191,6 +243,7 @@ def main() -> None:
     parser.add_argument("--data", nargs="+", choices=list(DATA), default=list(DATA))
     parser.add_argument("--seeds", type=int, nargs="+", default=[7])
     parser.add_argument("--refit", action="store_true", help="fit on train and validation in the end")
+    parser.add_argument("--methods", nargs="+", choices=EVERY, default=EVERY)
     parser.add_argument("-k", type=int, default=10)
     parser.add_argument("--markdown", action="store_true")
     options = parser.parse_args()
@@ -203,16 +256,16 @@ def main() -> None:
             print(f"{name} left out: {error.message}", file=sys.stderr)
             continue
         for seed in options.seeds:
-            table, costs = measure(problem, seed=seed, k=options.k, refit=options.refit)
+            names = [one for one in EVERY if one in options.methods]  # networks before what joins them
+            table, costs = measure(problem, names=names, seed=seed, k=options.k, refit=options.refit)
             if options.markdown:
                 print(
                     f"\n{name}, seed {seed}, {table.users_with_truth} users, {table.catalogue_size} items\n"
                 )
                 print(markdown(table, costs), flush=True)
-            gains = {one: above_best(table, one, f"ndcg@{options.k}") for one in JOINED}
-            above = {one: {"best": best, **gain.to_dict()} for one, (best, gain) in gains.items()}
+            gains = [{"of": a, "above": b, **gain.to_dict()} for a, b, gain in compared(table, options.k)]
             runs.append(
-                {"data": name, "seed": seed, "costs": costs, "above_best": above, "table": table.to_dict()}
+                {"data": name, "seed": seed, "costs": costs, "gains": gains, "table": table.to_dict()}
             )
     if not options.markdown:
         machine = {"cpu": platform.processor() or platform.machine(), "cores": psutil.cpu_count()}

@@ -13,7 +13,7 @@ SOURCE = Path(zhiyin.__file__).parent
 FILES = sorted(SOURCE.rglob("*.py"))
 LEVELS = (
     {"errors"},
-    {"types", "config", "registry", "artifacts", "draws", "extras", "logs", "caches"},
+    {"types", "config", "registry", "artifacts", "draws", "extras", "logs", "caches", "tracking"},
     {"safety", "diversify", "store"},
     {"text"},
     {"data"},

@@ -126,8 +126,9 @@ def test_wrong_questions_are_refused(index):
     assert index.search(np.zeros((0, D), np.float32), 3)[0].shape == (0, 3)
 
 
-INDEXED = ["als", "bpr", "linear-towers", "vectors", "semantic"]
+INDEXED = ["als", "bpr", "linear-towers", "vectors", "semantic", "lightgcn", "two-tower", "sasrec"]
 SMALL = {"als": {"factors": 8, "epochs": 5}, "bpr": {"factors": 8}, "linear-towers": {"dimensions": 8}}
+SMALL |= {name: {"epochs": 2} for name in ("lightgcn", "two-tower", "sasrec")}
 
 
 @pytest.fixture

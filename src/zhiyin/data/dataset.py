@@ -39,6 +39,7 @@ from zhiyin.data.columns import Columns
 from zhiyin.data.loading import Options, read_tables
 from zhiyin.data.reading import Place, ProblemReport, read_vectors
 from zhiyin.data.reading.times import DateOrder
+from zhiyin.data.tensors import HistoryTensors
 from zhiyin.errors import ArtifactError, InputError
 from zhiyin.types import FloatArray, IntArray, Ragged, ScoreArray
 
@@ -255,6 +256,17 @@ class Dataset:
             padded = replace(full, offsets=np.append(full.offsets, full.offsets[-1]))
             return padded.take(np.where(users < 0, self.n_users, users))
         return self._all_histories.take(users)
+
+    def to_torch(self, users: IntArray | None = None) -> HistoryTensors:
+        """The histories of users (indices; all who have events by default) as a data set of torch.
+
+        Raises
+        ------
+        MissingExtraError
+            When torch is not installed.
+        """
+        chosen = self.active_users if users is None else users
+        return HistoryTensors.of(self.histories(chosen), chosen)
 
     @cached_property
     def matrix(self) -> sparse.csr_array:

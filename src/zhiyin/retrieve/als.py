@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from zhiyin.data import Dataset
 from zhiyin.retrieve.forgetting import FadingConfig
-from zhiyin.retrieve.inner_product import IndexedConfig, InnerProductRetriever
+from zhiyin.retrieve.inner_product import FadingProductRetriever, IndexedFadingConfig
 from zhiyin.types import Array, BoolArray, Queries, ScoreArray
 
 __all__ = ["ALSRetriever"]
@@ -23,7 +23,7 @@ MORE_EPOCHS = 3
 MANY = 64  # users from which on threads are limited
 
 
-class ALSRetriever(InnerProductRetriever):
+class ALSRetriever(FadingProductRetriever):
     """Score = user factors times item factors, the user's solved from the history at hand.
 
     Minimises the confidence-weighted squared error of Hu, Koren & Volinsky 2008, "Collaborative
@@ -31,7 +31,7 @@ class ALSRetriever(InnerProductRetriever):
     is answered exactly as a known one with the same history.
     """
 
-    class Config(FadingConfig, IndexedConfig):
+    class Config(FadingConfig, IndexedFadingConfig):
         """``factors``, ``regularisation``, ``confidence`` alpha, ``epochs``, ``seed``, ``half_life``."""
 
         factors: int = Field(default=128, ge=1)

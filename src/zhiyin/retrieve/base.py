@@ -65,7 +65,7 @@ class ScoringRetriever(ABC):
         """Take over what ``_state`` gave."""
 
     def fit(self, train: Dataset, valid: Dataset | None = None) -> Self:
-        """Learn from ``train``; a method without early stopping does not look at ``valid``.
+        """Learn from ``train``; a method that has nothing to choose does not look at ``valid``.
 
         Returns
         -------
@@ -75,8 +75,16 @@ class ScoringRetriever(ABC):
         self.n_items_ = train.n_items
         self.cut_ = train.cut
         self.available_from_ = train.catalogue.available_from
-        self._learn(train)
+        if valid is None:
+            self._learn(train)
+        else:
+            self._choose(train, valid)
         return self
+
+    def _choose(self, train: Dataset, valid: Dataset) -> None:
+        """Learn from events, and choose by later ones what there is to choose."""
+        del valid
+        self._learn(train)
 
     def partial_fit(self, before: Dataset, new: Dataset) -> Self:
         """A snapshot that has learned new events too; this component stays as it is.
@@ -195,6 +203,12 @@ class ScoringRetriever(ABC):
             setattr(retriever, name, float(state.pop(f"number.{name}")[0]))
         retriever._restore({name.removeprefix("state."): array for name, array in state.items()})
         return retriever
+
+    @property
+    def _known_items(self) -> int:
+        if self.n_items_ is None:
+            raise NotFittedError(type(self).__name__)
+        return self.n_items_
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({json.dumps(self.config.model_dump(mode='json'))[1:-1]})"

@@ -10,7 +10,7 @@ from scipy import sparse
 from threadpoolctl import threadpool_limits
 
 from zhiyin.data import Dataset
-from zhiyin.retrieve.inner_product import IndexedConfig, InnerProductRetriever
+from zhiyin.retrieve.inner_product import FadingProductRetriever, IndexedFadingConfig
 from zhiyin.types import Array, BoolArray, Queries, ScoreArray
 
 __all__ = ["BPRRetriever"]
@@ -18,7 +18,7 @@ __all__ = ["BPRRetriever"]
 RIDGE = 1.0
 
 
-class BPRRetriever(InnerProductRetriever):
+class BPRRetriever(FadingProductRetriever):
     """Score = user factors times item factors + the item's bias, fitted so that taken items stand higher.
 
     Maximises sum ln sigmoid(x_ui - x_uj) - lambda ||theta||^2 over triples of a user, a taken and another
@@ -28,7 +28,7 @@ class BPRRetriever(InnerProductRetriever):
     the users of train: so an unknown user is answered as a known one with the same history.
     """
 
-    class Config(IndexedConfig):
+    class Config(IndexedFadingConfig):
         """``factors``; ``learning_rate``; ``regularisation``; ``epochs``; ``seed``; ``half_life``."""
 
         factors: int = Field(default=128, ge=1)

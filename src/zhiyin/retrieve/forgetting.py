@@ -10,7 +10,6 @@ from scipy import sparse
 
 from zhiyin import config
 from zhiyin.data import Columns, Dataset, Task, held_out_task
-from zhiyin.errors import NotFittedError
 from zhiyin.evaluate import ranking
 from zhiyin.retrieve.base import ScoringRetriever
 from zhiyin.types import Queries
@@ -124,12 +123,6 @@ class ForgettingRetriever(ScoringRetriever):
         known = history.keep(inside)
         weights = np.exp2(-history.ages[inside] / self.half_life_).astype(np.float32)
         return sparse.csr_array((weights, known.items, known.offsets), shape=(len(known), n_items))
-
-    @property
-    def _known_items(self) -> int:
-        if self.n_items_ is None:
-            raise NotFittedError(type(self).__name__)
-        return self.n_items_
 
 
 def _or_never(given: float | None) -> float:

@@ -12,25 +12,31 @@ from pydantic import Field
 from safetensors.numpy import load_file
 from safetensors.numpy import save as to_safetensors
 
+from zhiyin import config
 from zhiyin.artifacts import write_bytes
 from zhiyin.data import Dataset
+from zhiyin.retrieve.base import ScoringRetriever
 from zhiyin.retrieve.forgetting import ForgettingConfig, ForgettingRetriever
 from zhiyin.retrieve.index import EXACT_BELOW, VectorIndex
 from zhiyin.retrieve.selection import hide_listed, top_n
 from zhiyin.types import BoolArray, Candidates, IntArray, Queries, ScoreArray
 
-__all__ = ["IndexedConfig", "InnerProductRetriever"]
+__all__ = ["FadingProductRetriever", "IndexedConfig", "IndexedFadingConfig", "InnerProductRetriever"]
 
 INDEX = "index.safetensors"
 
 
-class IndexedConfig(ForgettingConfig):
+class IndexedConfig(config.Config):
     """``recall``: share of the best 100 that an index must find where the items are very many; 1: all."""
 
     recall: float = Field(default=0.95, gt=0, le=1)
 
 
-class InnerProductRetriever(ForgettingRetriever):
+class IndexedFadingConfig(IndexedConfig, ForgettingConfig):
+    """``recall`` and ``half_life``."""
+
+
+class InnerProductRetriever(ScoringRetriever):
     """Base of methods with a vector of the question and one of each item.
 
     Below ``indexed_from`` items every product is worked out; from there on ``index_`` is asked, which is
@@ -66,9 +72,18 @@ class InnerProductRetriever(ForgettingRetriever):
     def _best(self, queries: Queries, n: int) -> Candidates:
         return super()._best(queries, n) if self.index_ is None else self._from_index(queries, n, self.index_)
 
-    def _fit_faded(self, train: Dataset) -> None:
-        super()._fit_faded(train)
+    def fit(self, train: Dataset, valid: Dataset | None = None) -> Self:
+        """Learn from ``train``, choose on ``valid``, and index the items where they are many.
+
+        Returns
+        -------
+        Self
+            This component, fitted.
+        """
+        self.index_ = None
+        super().fit(train, valid)
         self._make_index()
+        return self
 
     def _make_index(self) -> None:
         self.index_ = None
@@ -134,3 +149,10 @@ class InnerProductRetriever(ForgettingRetriever):
         if (folder / INDEX).is_file():
             retriever.index_ = VectorIndex.from_state(load_file(folder / INDEX))
         return retriever
+
+
+class FadingProductRetriever(InnerProductRetriever, ForgettingRetriever):
+    """Base of those whose question is a sum over the history, in which late events weigh more."""
+
+    Config: ClassVar[type[IndexedFadingConfig]] = IndexedFadingConfig
+    config: IndexedFadingConfig

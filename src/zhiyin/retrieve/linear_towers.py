@@ -11,14 +11,14 @@ from scipy import sparse
 from zhiyin.data import Dataset
 from zhiyin.draws import generator
 from zhiyin.interest.vectors import item_vectors
-from zhiyin.retrieve.inner_product import IndexedConfig, InnerProductRetriever
+from zhiyin.retrieve.inner_product import FadingProductRetriever, IndexedFadingConfig
 from zhiyin.retrieve.towers import Features, LinearTowers
 from zhiyin.types import Array, BoolArray, Queries, ScoreArray
 
 __all__ = ["LinearTowerRetriever"]
 
 
-class LinearTowerRetriever(InnerProductRetriever):
+class LinearTowerRetriever(FadingProductRetriever):
     """Score = User(u) · Item(v) of ``LinearTowers``; e_u is the mean of the history's features.
 
     Each user's events are parted in two at random, and each half is the history by which the other is to be
@@ -26,7 +26,7 @@ class LinearTowerRetriever(InnerProductRetriever):
     weight ``negatives``. ``features``: "own", an embedding an item; or "text", the text encoder's vectors.
     """
 
-    class Config(IndexedConfig):
+    class Config(IndexedFadingConfig):
         """Of the towers; ``features``; ``encoder`` of texts; ``half_life``."""
 
         features: str = Field(default="own", pattern="^(own|text)$")

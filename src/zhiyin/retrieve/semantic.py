@@ -10,7 +10,7 @@ from pydantic import Field
 
 from zhiyin.data import Catalogue, Dataset
 from zhiyin.interest.vectors import encode_texts, item_cards, item_vectors
-from zhiyin.retrieve.inner_product import IndexedConfig, InnerProductRetriever
+from zhiyin.retrieve.inner_product import FadingProductRetriever, IndexedFadingConfig
 from zhiyin.retrieve.reduced import ReducedVectors
 from zhiyin.retrieve.selection import hide
 from zhiyin.types import Array, BoolArray, Candidates, IntArray, Queries, ScoreArray
@@ -20,7 +20,7 @@ __all__ = ["SemanticRetriever"]
 REDUCED_FROM = 20_000  # items; below, all dimensions are read as fast
 
 
-class SemanticRetriever(InnerProductRetriever):
+class SemanticRetriever(FadingProductRetriever):
     """Score = cosine of the item's vector and the user's, from a text encoder.
 
     The user's vector is the mean of the vectors of the history, late events weighing more
@@ -30,7 +30,7 @@ class SemanticRetriever(InnerProductRetriever):
     direction" of Mu & Viswanath 2018, "All-but-the-top").
     """
 
-    class Config(IndexedConfig):
+    class Config(IndexedFadingConfig):
         """``encoder``: name of the text encoder; ``text_weight`` in [0, 1]."""
 
         encoder: str = "minilm-l6"

@@ -8,20 +8,20 @@ import numpy as np
 
 from zhiyin.data import Dataset
 from zhiyin.errors import InputError
-from zhiyin.retrieve.inner_product import IndexedConfig, InnerProductRetriever
+from zhiyin.retrieve.inner_product import FadingProductRetriever, IndexedFadingConfig
 from zhiyin.types import Array, BoolArray, Queries, ScoreArray
 
 __all__ = ["VectorRetriever"]
 
 
-class VectorRetriever(InnerProductRetriever):
+class VectorRetriever(FadingProductRetriever):
     """Score = cosine of the item's vector and the mean of the history's, centred on the catalogue.
 
     The vectors are those of ``Dataset.vectors``; items without one are never listed. Late
     events weigh more (``half_life``). Needs no behaviour of others, so cold items with a vector are served.
     """
 
-    class Config(IndexedConfig):
+    class Config(IndexedFadingConfig):
         """``vectors``: their name, None: the only ones; ``half_life``."""
 
         vectors: str | None = None

@@ -46,6 +46,11 @@ SPACE: Mapping[str, Mapping[str, Range]] = {
     "semantic": {},
     "vectors": {},
     "graph": {},
+    "recommender-model": {"dropout": Range(0.05, 0.6, 0.2)},
+    "ncf": {"dropout": Range(0.05, 0.6, 0.2)},
+    "lightgcn": {"layers": Range(1, 4, 2, whole=True), "scale": Range(5, 40, 12)},
+    "two-tower": {"dropout": Range(0.05, 0.6, 0.4), "scale": Range(5, 40, 12)},
+    "sasrec": {"dropout": Range(0.1, 0.6, 0.4), "scale": Range(5, 40, 20)},
 }
 SINGLE: tuple[str, ...] = tuple(SPACE)
 JOINED: tuple[str, ...] = ("fusion", "blend")

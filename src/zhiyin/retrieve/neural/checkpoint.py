@@ -1,0 +1,82 @@
+"""A training that can go on later: weights, moments and numbers in one safetensors file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as to_safetensors
+from torch import Tensor, nn
+
+from zhiyin.artifacts import write_bytes
+from zhiyin.logs import get_logger
+
+__all__ = ["Checkpoint"]
+
+log = get_logger("training")
+NOW, BEST, MOMENT = "now.", "best.", "moment."
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """One file, or none: then nothing is kept."""
+
+    file: Path | None
+
+    def write(
+        self,
+        module: nn.Module,
+        best: Mapping[str, Tensor],
+        optimisers: Sequence[torch.optim.Optimizer],
+        numbers: Mapping[str, Any],
+    ) -> None:
+        """Keep everything, whole or not at all."""
+        if self.file is None:
+            return
+        state = {f"{NOW}{name}": value for name, value in module.state_dict().items()}
+        state |= {f"{BEST}{name}": value for name, value in best.items()}
+        for at, optimiser in enumerate(optimisers):
+            for number, moments in optimiser.state_dict()["state"].items():
+                state |= {f"{MOMENT}{at}.{number}.{name}": torch.as_tensor(v) for name, v in moments.items()}
+        told = {name: value.clone().contiguous() for name, value in state.items()}
+        write_bytes(self.file, to_safetensors(told, metadata={"numbers": json.dumps(dict(numbers))}))
+
+    def read(
+        self, module: nn.Module, best: dict[str, Tensor], optimisers: Sequence[torch.optim.Optimizer]
+    ) -> dict[str, Any] | None:
+        """Put what was kept in its places and give the numbers; None where there is nothing to go on from."""
+        if self.file is None or not self.file.is_file():
+            return None
+        try:
+            with safe_open(self.file, "pt") as opened:
+                state = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+                numbers: dict[str, Any] = json.loads(opened.metadata()["numbers"])
+            module.load_state_dict(_under(state, NOW))
+        except (SafetensorError, OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+            log.warning("a checkpoint that cannot be read is left", file=str(self.file), reason=str(error))
+            return None
+        best.update(_under(state, BEST))
+        for at, optimiser in enumerate(optimisers):
+            moments: dict[int, dict[str, Any]] = {}
+            for name, value in _under(state, f"{MOMENT}{at}.").items():
+                number, _, what = name.partition(".")
+                moments.setdefault(int(number), {})[what] = value
+            for entry in moments.values():
+                if isinstance(optimiser, torch.optim.SparseAdam):
+                    entry["step"] = int(entry["step"])
+            optimiser.load_state_dict({**optimiser.state_dict(), "state": moments})
+        return numbers
+
+    def remove(self) -> None:
+        """Forget what was kept."""
+        if self.file is not None:
+            self.file.unlink(missing_ok=True)
+
+
+def _under(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}

@@ -1,0 +1,219 @@
+"""Retrievers that read a history as a sequence of item vectors; knows networks by their one verb."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch.nn import functional
+
+from zhiyin.data import Catalogue, Dataset
+from zhiyin.retrieve.inner_product import IndexedConfig, InnerProductRetriever
+from zhiyin.retrieve.neural.base import NeuralRetriever, tensors_under
+from zhiyin.retrieve.neural.export import Exported, SequenceScores
+from zhiyin.retrieve.neural.items import ItemTable, TextUse, leading_axes
+from zhiyin.retrieve.neural.model import SequenceModel
+from zhiyin.retrieve.neural.networks import SequenceNetwork
+from zhiyin.retrieve.neural.objectives import Candidates, masked_events, next_event
+from zhiyin.retrieve.neural.pretraining import load_pretrained
+from zhiyin.retrieve.neural.reading import ItemReader
+from zhiyin.retrieve.neural.sequences import Batch, Sequences
+from zhiyin.retrieve.neural.softmax import low_precision
+from zhiyin.retrieve.neural.training import Lesson, TrainingConfig
+from zhiyin.types import Array, BoolArray, IntArray, Queries, Ragged, ScoreArray
+
+__all__ = ["SequenceConfig", "SequenceRetriever"]
+
+FULL_BELOW = 50_000  # items; from there on a sample of them stands for all
+SAMPLED = 4096
+READER = "reader."
+STEPS, SMALLEST = 200, 64  # of an epoch, at least; and events of a step
+ANSWERED = 16_384  # events a batch when answering
+
+
+class SequenceConfig(IndexedConfig, TrainingConfig):
+    """Of the items, the loss and the training.
+
+    ``batch``: events a step, fewer where an epoch would have few steps. ``dimensions`` of vectors; ``length``:
+    newest events that are read; ``dropout``. ``text``: vectors of the ``encoder`` are not used ("none"), are
+    where embeddings "start", or are "add"ed to them, so that items nobody has taken are found too; ``words``:
+    embeddings of the words of titles and attributes are added; ``forget``: how often an item is known by text
+    alone while training. ``negatives``: items a step that stand for all; 0: all; None: all below 50,000.
+    ``smoothing`` of labels; ``propensity``: events of items taken n times are worth n^-propensity; ``scale``:
+    0, or what cosines are multiplied by. ``gaps``: whether the time between events is read. ``pretrained``: a
+    folder that ``pretrain`` wrote, to start from.
+    """
+
+    dimensions: int = Field(default=128, ge=1)
+    length: int = Field(default=50, ge=1)
+    dropout: float = Field(default=0.35, ge=0, lt=1)
+    text: TextUse = "add"
+    encoder: str = "minilm-l6"
+    words: bool = True
+    forget: float = Field(default=0.1, ge=0, lt=1)
+    negatives: int | None = Field(default=None, ge=0)
+    smoothing: float = Field(default=0.0, ge=0, lt=1)
+    propensity: float = Field(default=0.0, ge=0, le=1)
+    scale: float = Field(default=20.0, ge=0)
+    gaps: bool = True
+    pretrained: str | None = None
+
+
+class SequenceRetriever(NeuralRetriever, InnerProductRetriever):
+    """Score = what the network wants after the newest event · the item's vector.
+
+    Each place of a sequence predicts the next event by softmax over all items, all places at once.
+    """
+
+    Config: ClassVar[type[SequenceConfig]] = SequenceConfig
+    config: SequenceConfig
+    model_: SequenceModel
+    saved_numbers = ("cut_", "epochs_", "kinds_", "asked_kind_")
+
+    def __init__(self, **params: Any) -> None:
+        super().__init__(**params)
+        self.kinds_: float = 1
+        self.asked_kind_: float = 0
+
+    @abstractmethod
+    def _network(self) -> SequenceNetwork:
+        """A fresh network for vectors of ``dimensions`` and ``kinds_`` types of events."""
+
+    def _prepare(self, known: Dataset) -> None:
+        own = self.config
+        weights = [known.event_weights.get(kind, 1.0) for kind in known.event_types]
+        self.kinds_, self.asked_kind_ = len(weights), int(np.argmax(weights))
+        reader = ItemReader.of(
+            known.catalogue, encoder=own.encoder, vectors=own.text != "none", words=own.words
+        )
+        self._make(reader, known.counts > 0)
+        if own.pretrained is not None:
+            load_pretrained(Path(own.pretrained), self.model_, own.encoder)
+
+    def _make(self, reader: ItemReader, taken: BoolArray) -> None:
+        """Take over what is read of items, and a fresh model of them."""
+        own = self.config
+        start = None
+        if own.text == "start" and reader.vectors is not None:
+            start = leading_axes(reader.vectors, own.dimensions)
+        self.reader_ = reader
+        table = ItemTable(
+            taken,
+            own.dimensions,
+            texts=reader.vectors if own.text == "add" else None,
+            words=reader.words,
+            n_words=len(reader.vocabulary),
+            start=start,
+            forget=own.forget,
+            sparse=bool(self._negatives(len(taken))),
+        )
+        self.model_ = SequenceModel(table, self._network(), own.scale)
+        self.known_: BoolArray = table.known
+
+    def _negatives(self, n_items: int) -> int:
+        """Items a step that stand for all; 0: all."""
+        given = self.config.negatives
+        return (0 if n_items < FULL_BELOW else SAMPLED) if given is None else given
+
+    def _lesson(self, known: Dataset) -> Lesson[Batch]:
+        return self._asked_for(known, next_event, self._negatives(known.n_items))
+
+    def _asked_for(self, known: Dataset, objective: Any, sampled: int = 0) -> Lesson[Batch]:
+        own = self.config
+        counts = np.maximum(known.counts, 1.0)
+        propensity = (counts / counts.mean()) ** own.propensity if own.propensity else None
+        pieces = self._sequences(known.histories(), propensity=propensity).pieces(own.length)
+        candidates, low = Candidates.of(known.counts, sampled), low_precision(own.precision)
+        loss = objective(self.model_, candidates, smoothing=own.smoothing, low=low)
+
+        size = min(own.batch, max(int(pieces.lengths.sum()) // STEPS, SMALLEST))
+
+        def batches(draw: np.random.Generator) -> Iterator[Batch]:
+            return pieces.shuffled(draw, size)
+
+        return Lesson(self.model_, batches, loss, lambda batch: len(batch.targets))
+
+    def lesson_by_text(self, known: Dataset, objective: str, other: SequenceModel | None) -> Lesson[Batch]:
+        """What is learned of a data set whose items are known by their texts alone, for pre-training.
+
+        The network and the reading of texts are those of ``other``, where there is one.
+        """
+        reader = ItemReader.of(known.catalogue, encoder=self.config.encoder, vectors=True, words=False)
+        self.kinds_, self.asked_kind_ = 1, 0
+        self._make(reader, np.zeros(known.n_items, dtype=bool))
+        if other is not None:
+            self.model_.network, self.model_.items.read = other.network, other.items.read
+        return self._asked_for(known, next_event if objective == "next" else masked_events)
+
+    def _sequences(self, histories: Ragged, **given: Any) -> Sequences:
+        kinds, asked = int(self.kinds_), int(self.asked_kind_)
+        return Sequences.of(histories, self.known_, kinds=kinds, asked_kind=asked, **given)
+
+    def exported(self) -> Exported:
+        """What an ONNX file is made of."""
+        known = torch.from_numpy(self.known_)
+        module = SequenceScores(self.model_, self.inputs_, torch.from_numpy(self.answers_), known)
+        names = ("items", "kinds", "gaps", "asked")
+        places = {
+            name: torch.zeros(2, 3, dtype=torch.int64) for name in names
+        }  # one object would be one input
+        return Exported(module, {**places, "lengths": torch.tensor([3, 2])})
+
+    def _settle(self) -> None:
+        """Work out the vectors of all items."""
+        self.model_.eval()
+        with torch.inference_mode():
+            table = self.model_.items()
+            self.inputs_ = table
+            self.answers_: ScoreArray = self.model_.answers(table).numpy()
+
+    def _asked(self, queries: Queries) -> tuple[ScoreArray, BoolArray]:
+        times = np.full(len(queries), self.cut_) if queries.times is None else queries.times
+        newest = self._sequences(queries.histories, until=times).newest(self.config.length)
+        wanted = np.zeros((len(queries), self.config.dimensions), dtype=np.float32)
+        with torch.inference_mode():
+            for rows, batch in newest.by_length(ANSWERED):
+                hidden = self.model_.network(functional.embedding(batch.items, self.inputs_), batch)
+                last = hidden[torch.arange(len(rows)), batch.lengths - 1]
+                wanted[rows] = self.model_.asks(last).numpy()
+        return wanted, newest.lengths == 0
+
+    def _answers(self) -> ScoreArray:
+        return self.answers_
+
+    def _listed(self) -> BoolArray | None:
+        return None if self.known_.all() else self.known_
+
+    def _extend(self, catalogue: Catalogue, changed: IntArray) -> None:
+        weights = {name: value.clone() for name, value in self.model_.state_dict().items()}
+        old, n = len(self.known_), len(catalogue)
+        taken = np.zeros(n, dtype=bool)
+        taken[:old] = weights["items.taken"][:, 0].numpy() > 0
+        self._make(self.reader_.read(catalogue, changed), taken)
+        fresh = self.model_.state_dict()
+        for name in ("items.taken", "items.texts", "items.words.places"):
+            if name in fresh:
+                weights[name] = fresh[name]
+        own = torch.zeros(n, self.config.dimensions)
+        own[:old] = weights["items.own.weight"]
+        self.model_.load_state_dict({**weights, "items.own.weight": own})
+        self.n_items_ = n
+        self._settle()
+        self._update_index(changed)
+
+    def _state(self) -> Mapping[str, Array]:
+        read = {f"{READER}{name}": value for name, value in self.reader_.state().items()}
+        shared = {"model.items.texts", "model.items.words.places"}  # the reader has them
+        return {**read, **{name: one for name, one in self._weights().items() if name not in shared}}
+
+    def _restore(self, state: Mapping[str, Array]) -> None:
+        read = {name.removeprefix(READER): one for name, one in state.items() if name.startswith(READER)}
+        weights = tensors_under(state, "model.")
+        self._make(ItemReader.from_state(self.config.encoder, read), weights["items.taken"][:, 0].numpy() > 0)
+        self.model_.load_state_dict({**self.model_.state_dict(), **weights})
+        self._settle()
