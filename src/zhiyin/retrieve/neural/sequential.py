@@ -39,7 +39,7 @@ ANSWERED = 16_384  # events a batch when answering
 class SequenceConfig(IndexedConfig, TrainingConfig):
     """Of the items, the loss and the training.
 
-    ``batch``: events a step, fewer where an epoch would have few steps. ``dimensions`` of vectors; ``length``:
+    ``batch``: events a step, fewer where an epoch has few steps. ``dimensions`` of vectors; ``length``:
     newest events that are read; ``dropout``. ``text``: vectors of the ``encoder`` are not used ("none"), are
     where embeddings "start", or are "add"ed to them, so that items nobody has taken are found too; ``words``:
     embeddings of the words of titles and attributes are added; ``forget``: how often an item is known by text
