@@ -26,11 +26,11 @@ from sqlalchemy.exc import DatabaseError
 from zhiyin.config import Stage
 from zhiyin.data import Columns, Split, Task, held_out_task
 from zhiyin.draws import generator
-from zhiyin.errors import InputError
+from zhiyin.errors import InputError, MissingExtraError
 from zhiyin.evaluate import ranking
 from zhiyin.evaluate.intervals import Interval, bootstrap_mean, paired_difference
 from zhiyin.logs import get_logger
-from zhiyin.pipeline.search.space import JOINED, SINGLE, defaults, suggest
+from zhiyin.pipeline.search.space import JOINED, ORDER, SINGLE, defaults, suggest
 from zhiyin.retrieve import make_retriever
 from zhiyin.types import FloatArray
 
@@ -139,7 +139,7 @@ def _search(
         if untried and not study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
             study.enqueue_trial(defaults(untried[0]))
         asked = study.ask()
-        stage, quality, seconds = _tried(study, asked, judge, given, seed)
+        stage, quality, seconds = _tried(study, asked, judge, given, budget, seed)
         asked.set_user_attr(STAGE, stage)
         asked.set_user_attr(SECONDS, seconds)
         study.tell(asked, quality) if np.isfinite(quality) else study.tell(asked, state=TrialState.FAIL)
@@ -260,44 +260,57 @@ def _untried(study: optuna.Study, given: Stage | None) -> list[str]:
 
 
 def _methods(given: Stage | None) -> tuple[str, ...]:
-    return (*(() if given is None else (GIVEN,)), *SINGLE, *JOINED)
+    return (*(() if given is None else (GIVEN,)), *ORDER)
 
 
 def _wanted(study: optuna.Study, budget: float, trials: int | None) -> bool:
-    done = [
-        one for one in study.get_trials(deepcopy=False) if one.state.is_finished() and STAGE in one.user_attrs
-    ]
-    spent = sum(one.user_attrs[SECONDS] for one in done)
-    return spent < budget and (trials is None or len(done) < trials)
+    return _spent(study) < budget and (trials is None or len(_finished(study)) < trials)
+
+
+def _spent(study: optuna.Study) -> float:
+    """Seconds of all finished trials."""
+    return float(sum(one.user_attrs[SECONDS] for one in _finished(study)))
+
+
+def _finished(study: optuna.Study) -> list[FrozenTrial]:
+    every = study.get_trials(deepcopy=False)
+    return [one for one in every if one.state.is_finished() and STAGE in one.user_attrs]
 
 
 def _tried(
-    study: optuna.Study, asked: optuna.Trial, judge: _Judge, given: Stage | None, seed: int
+    study: optuna.Study, asked: optuna.Trial, judge: _Judge, given: Stage | None, budget: float, seed: int
 ) -> tuple[dict[str, Any], float, float]:
     method = asked.suggest_categorical("method", _methods(given))
     params = suggest(asked, method)
     if method == GIVEN and given is not None:
         method, params = given.method, dict(given.params)
     elif method in JOINED:
-        params = {"members": _members(study), "seed": seed}
+        params = {"members": _members(study, budget - _spent(study)), "seed": seed}
     start = time.perf_counter()
     try:
         quality = judge.valid(method, params)
-    except InputError as error:
+    except (InputError, MissingExtraError) as error:
         log.info(WRONG, method=method, reason=error.message)
         quality = float("nan")
     return {"method": method, "params": params}, quality, time.perf_counter() - start
 
 
-def _members(study: optuna.Study) -> list[dict[str, Any]]:
-    """The best trial of each single method so far, better ones first."""
+def _members(study: optuna.Study, left: float) -> list[dict[str, Any]]:
+    """The best trial of each single method so far, better ones first, as far as the time left allows.
+
+    The best one in any case.
+    """
     best: dict[str, FrozenTrial] = {}
     for one in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
         method = one.user_attrs[STAGE]["method"]
         if method in SINGLE and (method not in best or _value(one) > _value(best[method])):
             best[method] = one
-    ranked = sorted(best.values(), key=lambda one: (-_value(one), one.number))
-    return [one.user_attrs[STAGE] for one in ranked]
+    chosen: list[dict[str, Any]] = []
+    for one in sorted(best.values(), key=lambda one: (-_value(one), one.number)):
+        if not chosen or one.user_attrs[SECONDS] <= left:
+            chosen.append(one.user_attrs[STAGE])
+            left -= one.user_attrs[SECONDS]
+    return chosen
 
 
 def _value(trial: FrozenTrial) -> float:

@@ -8,7 +8,7 @@ from typing import Any
 
 from optuna import Trial as Asked
 
-__all__ = ["JOINED", "SINGLE", "SPACE", "Range", "suggest"]
+__all__ = ["JOINED", "ORDER", "SINGLE", "SPACE", "Range", "defaults", "suggest"]
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,8 @@ SPACE: Mapping[str, Mapping[str, Range]] = {
 }
 SINGLE: tuple[str, ...] = tuple(SPACE)
 JOINED: tuple[str, ...] = ("fusion", "blend")
+SLOW: tuple[str, ...] = ("recommender-model", "ncf", "lightgcn", "two-tower", "sasrec")
+ORDER: tuple[str, ...] = (*(name for name in SINGLE if name not in SLOW), *JOINED, *SLOW)
 
 
 def suggest(trial: Asked, method: str) -> dict[str, Any]:
