@@ -66,7 +66,7 @@ class Plain(nn.Module):
     def forward(self, items: Tensor, lengths: Tensor) -> Tensor:
         """Sequences [B, L], 0 pads on the right -> what is wanted after each place, [B, L, d]."""
         none = torch.empty(0)
-        batch = Batch(items, none, none, none, lengths, none, none, none, none)
+        batch = Batch(items, none, none, none, lengths, none, none, none, none, none)
         return self.network(self.items(items), batch)
 
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
 from hypothesis import given, settings
@@ -17,6 +18,7 @@ from zhiyin.retrieve.neural.graphs import Propagation
 from zhiyin.retrieve.neural.items import ItemTable, leading_axes
 from zhiyin.retrieve.neural.networks import Attention, PooledTower
 from zhiyin.retrieve.neural.pairs import PairNetwork, Pairs
+from zhiyin.retrieve.neural.people import UserReader
 from zhiyin.retrieve.neural.sequences import Sequences
 from zhiyin.retrieve.neural.softmax import sample_items, softmax_loss
 from zhiyin.types import Ragged
@@ -98,15 +100,28 @@ def test_the_own_logit_of_a_target_is_not_corrected():
 @given(HISTORIES, st.integers(1, 5), st.integers(1, 30))
 def test_every_event_but_the_first_is_predicted_once_from_what_is_older(lists, length, events):
     history = Ragged.from_lists(lists)
-    pieces = Sequences.of(history, known()).pieces(length)
+    pieces = Sequences.of(history, known(), people=np.arange(len(lists))).pieces(length)
     found = []
     for batch in pieces.shuffled(np.random.default_rng(0), events):
         assert batch.items.shape[1] <= length and len(batch.lengths) >= 1
-        at = batch.told.nonzero()
-        for (row, place), target in zip(at.tolist(), batch.targets.tolist(), strict=True):
-            found.append((int(batch.users[row]), int(batch.items[row, place]), target))
+        at = zip(batch.rows.tolist(), batch.places.tolist(), strict=True)
+        for (row, place), target in zip(at, batch.targets.tolist(), strict=True):
+            found.append((int(batch.people[row]), int(batch.items[row, place]), target))
     wanted = [(user, before, after) for user, row in enumerate(lists) for before, after in pairwise(row)]
     assert sorted(found) == sorted(wanted)
+
+
+def test_a_basket_is_predicted_whole_from_the_one_before():
+    """And within a basket each line from the line before."""
+    history = replace(
+        Ragged.from_lists([[0, 1, 2, 3, 4, 5], [6, 7]]), times=np.array([1, 1, 2, 2, 2, 3, 5, 6.0])
+    )
+    batch = Sequences.of(history, known()).pieces(9).batch()
+    found = sorted(
+        (int(batch.items[row, place]), target)
+        for row, place, target in zip(batch.rows, batch.places, batch.targets.tolist(), strict=True)
+    )
+    assert found == [(0, 1), (1, 2), (1, 3), (1, 4), (2, 3), (3, 4), (4, 5), (6, 7)]
 
 
 @settings(max_examples=40, deadline=None)
@@ -132,8 +147,12 @@ def test_unknown_items_times_and_types_are_read_as_they_should():
     assert every.items.tolist() == [1, 2, 3] and every.kinds.tolist() == [0, 1, 0]
     assert every.gaps.tolist() == [1, 0, 1 + 5]  # 90 s, at once, an hour
     batch = every.pieces(5).batch()
-    assert batch.told.tolist() == [[False, True]]  # what was worth nothing is no target
-    assert batch.targets.tolist() == [3] and batch.asked.tolist() == [[1, 0]]
+    assert batch.places.tolist() == [0, 1]  # what was worth nothing is no target
+    assert (
+        batch.targets.tolist() == [3, 3]
+        and batch.weights.tolist() == [2, 2]
+        and batch.asked.tolist() == [[1, 0]]
+    )
     assert every.newest(5).batch().asked.tolist()[0] == [1, 0, 1]
 
 
@@ -262,3 +281,25 @@ def test_masked_events_need_attention():
     model = SequenceModel(ItemTable(known(3), 8), network("pooled"), 0.0)
     with pytest.raises(InputError, match="attention"):
         masked_events(model, Candidates.of(np.ones(3)), smoothing=0.0, low=False)
+
+
+def test_users_are_known_by_what_several_share():
+    frame = pl.DataFrame(
+        {
+            "user_id": [f"u{at}" for at in range(40)],
+            "country": ["FR"] * 20 + ["DE"] * 19 + ["Tuvalu"],
+            "age": [*range(20, 59), None],
+        }
+    )
+    read = UserReader.of(frame)
+    assert "country=FR" in read.values and not any("Tuvalu" in one for one in read.values)
+    assert sum(one.startswith("age~") for one in read.values) == 8 - sum(
+        1 for at in range(8) if f"age~{at}" not in read.values
+    )
+    rows = read.rows(["u3", "nobody", None, "u39", "u25"])
+    assert rows[0] >= 0 and rows[4] >= 0 and rows[1:4].tolist() == [-1, -1, -1]
+    told = {read.values[at] for at in read.places[rows[0]] if at >= 0}
+    assert told == {"country=FR", "age~0"}
+    again = UserReader.from_state(read.state())
+    assert again.values == read.values and (again.rows(["u25"]) == rows[4]).all()
+    assert not any(b"u3" in array.tobytes() for array in read.state().values())

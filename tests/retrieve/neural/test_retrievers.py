@@ -89,6 +89,27 @@ def test_the_type_of_event_that_weighs_most_is_asked_for():
     assert first_items(retriever, dataset, [["first"]], times=np.array([DAY])) == ["bought"]
 
 
+def test_what_is_known_of_a_user_tells(tmp_path):
+    rows = []
+    for user in range(120):
+        rows += [(f"u{user}", "first", 0.0), (f"u{user}", "north" if user % 2 else "south", DAY)]
+    users = pl.DataFrame(
+        {
+            "user_id": [f"u{at}" for at in range(122)],
+            "country": ["SE" if at % 2 else "ES" for at in range(122)],
+        }
+    )
+    frame = pl.DataFrame(rows, schema=["user_id", "item_id", "timestamp"], orient="row")
+    dataset = Dataset.from_frames(frame, users=users)
+    tower = make_retriever("two-tower", **PLAIN, epochs=30, learning_rate=0.01).fit(dataset)
+    first = Ragged.from_lists([[dataset.catalogue.index_of(["first"])[0]]] * 2)
+    queries = Queries(("u120", "u121"), first, keys_of(["u120", "u121"]), times=np.array([DAY, DAY]))
+    assert dataset.catalogue.ids_of(tower.retrieve(queries, 1).items[:, 0]) == ["south", "north"]
+    tower.save(tmp_path)
+    again = type(tower).load(tmp_path).retrieve(queries, 3)
+    np.testing.assert_array_equal(again.scores, tower.retrieve(queries, 3).scores)
+
+
 def two_kinds(prefix, users=60, each=10):
     """Users of two tastes; titles tell which items are of which."""
     rng = np.random.default_rng(len(prefix))

@@ -47,7 +47,7 @@ class SequenceScores(nn.Module):
 
     def forward(self, items: Tensor, kinds: Tensor, gaps: Tensor, asked: Tensor, lengths: Tensor) -> Tensor:
         """Scores of all items, -inf for those nothing is known of."""
-        batch = Batch(items, kinds, gaps, asked, lengths, lengths, items, lengths, lengths)
+        batch = Batch(items, kinds, gaps, asked, lengths, -torch.ones_like(lengths), *[lengths] * 4)
         hidden = self.model.network(functional.embedding(items, self.table), batch)  # type: ignore[arg-type]
         last = hidden.gather(1, (lengths - 1)[:, None, None].expand(-1, 1, hidden.shape[2]))[:, 0]
         scores = self.model.asks(last) @ self.answers.t()  # type: ignore[operator]

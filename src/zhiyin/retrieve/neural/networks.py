@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from zhiyin.retrieve.neural.bags import Bags
 from zhiyin.retrieve.neural.sequences import GAPS, Batch
 
 __all__ = ["Attention", "PooledTower", "SequenceNetwork"]
@@ -96,7 +97,8 @@ class _Block(nn.Module):
 class PooledTower(SequenceNetwork):
     """Means of the history's vectors, late events more, through a perceptron.
 
-    One mean for each of ``half_lives``, in events; the newest vector and the means are what the layers see.
+    One mean for each of ``half_lives``, in events; these and the situation are what the layers see.
+    ``people`` int64 [n, f]: places of what is known of each user among ``n_values``, -1 pads; or None.
     """
 
     def __init__(
@@ -108,9 +110,12 @@ class PooledTower(SequenceNetwork):
         dropout: float,
         kinds: int,
         gaps: bool,
+        people: Tensor | None = None,
+        n_values: int = 0,
     ) -> None:
         super().__init__()
         self.half_lives, self.dropout = half_lives, dropout
+        self.people = None if people is None else Bags(people, n_values, width, SPREAD)
         self.situation = Situation(width, kinds, gaps)
         self.weigh = nn.Parameter(torch.full((len(half_lives),), 1.0 / len(half_lives)))
         self.up = nn.Linear(width * (len(half_lives) + 1), hidden)
@@ -123,6 +128,9 @@ class PooledTower(SequenceNetwork):
         pooled = torch.einsum("hts,bsd->bthd", self._shares(vectors.shape[1]), vectors)
         plain = torch.einsum("bthd,h->btd", pooled, self.weigh)
         now: Tensor = self.situation(torch.zeros_like(vectors), batch)
+        if self.people is not None:
+            told = self.people(batch.people.clamp(min=0)) * (batch.people >= 0)[:, None]
+            now = now + told[:, None]
         seen = torch.cat([pooled.flatten(2), now], dim=2)
         seen = functional.dropout(seen, self.dropout, self.training)
         more: Tensor = self.down(functional.gelu(self.up(seen)))

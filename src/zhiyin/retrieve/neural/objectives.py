@@ -53,7 +53,7 @@ def next_event(
 
     def all_items(batch: Batch) -> Tensor:
         table = model.items()
-        hidden = model.network(functional.embedding(batch.items, table), batch)[batch.told]
+        hidden = model.network(functional.embedding(batch.items, table), batch)[batch.rows, batch.places]
         answers = model.answers(table if every else table[among])
         targets = place[batch.targets]
         return softmax_loss(
@@ -66,7 +66,7 @@ def next_event(
         rows, at = torch.unique(torch.cat([batch.items.flatten(), among[sample.items]]), return_inverse=True)
         table, size = model.items(rows), batch.items.numel()
         inputs = functional.embedding(at[:size].view(batch.items.shape), table)
-        hidden = model.network(inputs, batch)[batch.told]
+        hidden = model.network(inputs, batch)[batch.rows, batch.places]
         return softmax_loss(
             model.asks(hidden), model.answers(table[at[size:]]), sample.targets,
             weights=batch.weights, bias=sample.bias, smoothing=smoothing, low=low,

@@ -29,8 +29,9 @@ class Batch:
 
     ``items``, ``kinds``, ``gaps`` int64 [B, W]: what was taken, the code of the event's type, and how long
     it was until the next event (``GAPS`` steps). ``asked`` int64 [B, W]: the type of the next event.
-    ``lengths`` int64 [B]; ``users`` int64 [B]: rows of the histories. ``told`` bool [B, W]: events whose
-    next one is to be predicted; these next ones are ``targets`` int64 [N] of ``weights`` float32 [N].
+    ``lengths`` int64 [B]; ``people`` int64 [B]: rows of what is known of the users, -1: nothing. To be
+    predicted are ``targets`` int64 [N] of ``weights`` float32 [N], each from the place (``rows``, ``places``)
+    int64 [N].
     """
 
     items: Tensor
@@ -38,8 +39,9 @@ class Batch:
     gaps: Tensor
     asked: Tensor
     lengths: Tensor
-    users: Tensor
-    told: Tensor
+    people: Tensor
+    rows: Tensor
+    places: Tensor
     targets: Tensor
     weights: Tensor
 
@@ -54,7 +56,9 @@ class Sequences:
     """Histories of known items end to end, as tensors of N events; and the pieces they are cut into.
 
     ``asked_kind``: the type of event that a question is about. ``worth`` float32 [N]: the weight of each
-    event when it is to be predicted, 0: never.
+    event when it is to be predicted, 0: never. ``ends`` int64 [N]: behind the last of the events that are
+    predicted from each: the next one, or all of the next moment where the event is the last of its own (a
+    basket is one moment, in which order means little).
     """
 
     offsets: Long
@@ -62,7 +66,9 @@ class Sequences:
     kinds: Tensor
     gaps: Tensor
     worth: Tensor
+    ends: Long
     asked_kind: int
+    people: Long
 
     @classmethod
     def of(
@@ -74,6 +80,7 @@ class Sequences:
         kinds: int = 1,
         asked_kind: int = 0,
         propensity: FloatArray | None = None,
+        people: Long | None = None,
     ) -> Self:
         """Take over histories without the items that are not known.
 
@@ -88,13 +95,15 @@ class Sequences:
             How many types of events there are; others count as the first.
         asked_kind : int
         propensity : float64 [n_items] or None
-            How easily an item is taken; events are worth 1 / propensity.
+            How easily an item is taken; events are worth their strength / propensity.
+        people : int64 [U] or None
+            Rows of what is known of the users, -1: nothing.
         """
         inside = (histories.items >= 0) & (histories.items < len(known))
         inside[inside] = known[histories.items[inside]]
         kept = histories.keep(inside)
         codes = np.where((kept.events >= 0) & (kept.events < kinds), kept.events, 0)
-        worth = (kept.values > 0).astype(np.float32)
+        worth = np.maximum(kept.values, 0).astype(np.float32)
         if propensity is not None:
             worth /= propensity[kept.items]
         return cls(
@@ -103,7 +112,9 @@ class Sequences:
             torch.from_numpy(codes.astype(np.int64)),
             torch.from_numpy(_steps(_waits(kept, until))),
             torch.from_numpy(worth.astype(np.float32)),
+            _ends(kept),
             asked_kind,
+            np.full(len(histories), -1, dtype=np.int64) if people is None else people,
         )
 
     @cached_property
@@ -112,7 +123,7 @@ class Sequences:
         return np.diff(self.offsets)
 
     def pieces(self, length: int) -> Pieces:
-        """Pieces of at most ``length`` events, so that each event but a user's first is predicted once."""
+        """Pieces of at most ``length`` events, so that each event but a user's newest is once in one."""
         inputs = np.maximum(self.lengths - 1, 0)
         counts = -(-inputs // length)
         users = np.repeat(np.arange(len(counts)), counts)
@@ -168,21 +179,42 @@ class Pieces:
         where = (torch.from_numpy(self.starts)[:, None] + torch.arange(width)).where(inside, 0)
         last = torch.from_numpy(every.offsets[1:][self.users])[:, None] - 1
         later = torch.minimum(where + 1, last)
-        follows = inside & (where < last)
-        asked = every.kinds[later].where(follows, every.asked_kind)
-        told = follows & (every.worth[later] > 0)
-        targets = later[told]
+        asked = every.kinds[later].where(inside & (where < last), every.asked_kind)
+        rows, places = torch.nonzero(inside, as_tuple=True)
+        sources = where[rows, places].numpy()
+        counts = every.ends[sources] - sources - 1
+        of = np.repeat(np.arange(len(sources)), counts)
+        targets = sources[of] + 1 + np.arange(len(of)) - np.repeat(np.cumsum(counts) - counts, counts)
+        worth = every.worth[targets]
+        good = worth > 0
+        at = torch.from_numpy(of)[good]
         return Batch(
             every.items[where].where(inside, 0),
             every.kinds[where],
             every.gaps[where],
             asked,
             lengths,
-            torch.from_numpy(self.users),
-            told,
-            every.items[targets],
-            every.worth[targets],
+            torch.from_numpy(every.people[self.users]),
+            rows[at],
+            places[at],
+            every.items[targets][good],
+            worth[good],
         )
+
+
+def _ends(histories: Ragged) -> Long:
+    """Behind the last event that is predicted from each, int64 [N]; behind itself: nothing."""
+    n, rows, times = len(histories.items), histories.rows, histories.times
+    if n == 0:
+        return np.empty(0, dtype=np.int64)
+    fresh = np.ones(n, dtype=bool)
+    fresh[1:] = (rows[1:] != rows[:-1]) | (times[1:] != times[:-1])
+    begins = np.append(np.flatnonzero(fresh), n)  # of moments
+    moment = np.cumsum(fresh) - 1
+    closes = begins[moment + 1] - 1 == np.arange(n)
+    following = begins[np.minimum(moment + 2, len(begins) - 1)]
+    ends = np.where(closes, following, np.arange(n) + 2)
+    return np.minimum(ends, histories.offsets[1:][rows])
 
 
 def _waits(histories: Ragged, until: FloatArray | None) -> FloatArray:

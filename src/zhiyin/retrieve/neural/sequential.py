@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -20,6 +20,7 @@ from zhiyin.retrieve.neural.items import ItemTable, TextUse, leading_axes
 from zhiyin.retrieve.neural.model import SequenceModel
 from zhiyin.retrieve.neural.networks import SequenceNetwork
 from zhiyin.retrieve.neural.objectives import Candidates, masked_events, next_event
+from zhiyin.retrieve.neural.people import UserReader
 from zhiyin.retrieve.neural.pretraining import load_pretrained
 from zhiyin.retrieve.neural.reading import ItemReader
 from zhiyin.retrieve.neural.sequences import Batch, Sequences
@@ -31,7 +32,7 @@ __all__ = ["SequenceConfig", "SequenceRetriever"]
 
 FULL_BELOW = 50_000  # items; from there on a sample of them stands for all
 SAMPLED = 4096
-READER = "reader."
+READER, PEOPLE = "reader.", "people."
 STEPS, SMALLEST = 200, 64  # of an epoch, at least; and events of a step
 ANSWERED = 16_384  # events a batch when answering
 
@@ -44,9 +45,9 @@ class SequenceConfig(IndexedConfig, TrainingConfig):
     where embeddings "start", or are "add"ed to them, so that items nobody has taken are found too; ``words``:
     embeddings of the words of titles and attributes are added; ``forget``: how often an item is known by text
     alone while training. ``negatives``: items a step that stand for all; 0: all; None: all below 50,000.
-    ``smoothing`` of labels; ``propensity``: events of items taken n times are worth n^-propensity; ``scale``:
-    0, or what cosines are multiplied by. ``gaps``: whether the time between events is read. ``pretrained``: a
-    folder that ``pretrain`` wrote, to start from.
+    ``smoothing`` of labels; ``propensity``: events of items taken n times are worth n^-propensity, and half
+    as much after ``memory`` days; ``scale``: 0, or what cosines are multiplied by. ``gaps``: whether the time
+    between events is read. ``pretrained``: a folder that ``pretrain`` wrote, to start from.
     """
 
     dimensions: int = Field(default=128, ge=1)
@@ -59,6 +60,7 @@ class SequenceConfig(IndexedConfig, TrainingConfig):
     negatives: int | None = Field(default=None, ge=0)
     smoothing: float = Field(default=0.0, ge=0, lt=1)
     propensity: float = Field(default=0.0, ge=0, le=1)
+    memory: float | None = Field(default=None, gt=0)
     scale: float = Field(default=20.0, ge=0)
     gaps: bool = True
     pretrained: str | None = None
@@ -73,6 +75,7 @@ class SequenceRetriever(NeuralRetriever, InnerProductRetriever):
     Config: ClassVar[type[SequenceConfig]] = SequenceConfig
     config: SequenceConfig
     model_: SequenceModel
+    people_: UserReader | None = None
     saved_numbers = ("cut_", "epochs_", "kinds_", "asked_kind_")
 
     def __init__(self, **params: Any) -> None:
@@ -91,9 +94,15 @@ class SequenceRetriever(NeuralRetriever, InnerProductRetriever):
         reader = ItemReader.of(
             known.catalogue, encoder=own.encoder, vectors=own.text != "none", words=own.words
         )
+        self.people_ = self._read_users(known)
         self._make(reader, known.counts > 0)
         if own.pretrained is not None:
             load_pretrained(Path(own.pretrained), self.model_, own.encoder)
+
+    def _read_users(self, known: Dataset) -> UserReader | None:
+        """What is read of users; None: nothing."""
+        del known
+        return None
 
     def _make(self, reader: ItemReader, taken: BoolArray) -> None:
         """Take over what is read of items, and a fresh model of them."""
@@ -127,7 +136,10 @@ class SequenceRetriever(NeuralRetriever, InnerProductRetriever):
         own = self.config
         counts = np.maximum(known.counts, 1.0)
         propensity = (counts / counts.mean()) ** own.propensity if own.propensity else None
-        pieces = self._sequences(known.histories(), propensity=propensity).pieces(own.length)
+        faded = known if own.memory is None else known.faded(own.memory)
+        people = self._rows(known.user_ids)
+        every = self._sequences(faded.histories(), propensity=propensity, people=people)
+        pieces = every.pieces(own.length)
         candidates, low = Candidates.of(known.counts, sampled), low_precision(own.precision)
         loss = objective(self.model_, candidates, smoothing=own.smoothing, low=low)
 
@@ -149,6 +161,9 @@ class SequenceRetriever(NeuralRetriever, InnerProductRetriever):
         if other is not None:
             self.model_.network, self.model_.items.read = other.network, other.items.read
         return self._asked_for(known, next_event if objective == "next" else masked_events)
+
+    def _rows(self, names: Sequence[str | None]) -> Array | None:
+        return None if self.people_ is None else self.people_.rows(names)
 
     def _sequences(self, histories: Ragged, **given: Any) -> Sequences:
         kinds, asked = int(self.kinds_), int(self.asked_kind_)
@@ -174,7 +189,8 @@ class SequenceRetriever(NeuralRetriever, InnerProductRetriever):
 
     def _asked(self, queries: Queries) -> tuple[ScoreArray, BoolArray]:
         times = np.full(len(queries), self.cut_) if queries.times is None else queries.times
-        newest = self._sequences(queries.histories, until=times).newest(self.config.length)
+        people = self._rows(queries.users)
+        newest = self._sequences(queries.histories, until=times, people=people).newest(self.config.length)
         wanted = np.zeros((len(queries), self.config.dimensions), dtype=np.float32)
         with torch.inference_mode():
             for rows, batch in newest.by_length(ANSWERED):
@@ -208,11 +224,17 @@ class SequenceRetriever(NeuralRetriever, InnerProductRetriever):
 
     def _state(self) -> Mapping[str, Array]:
         read = {f"{READER}{name}": value for name, value in self.reader_.state().items()}
-        shared = {"model.items.texts", "model.items.words.places"}  # the reader has them
+        if self.people_ is not None:
+            read |= {f"{PEOPLE}{name}": value for name, value in self.people_.state().items()}
+        shared = {"model.items.texts", "model.items.words.places", "model.network.people.places"}
         return {**read, **{name: one for name, one in self._weights().items() if name not in shared}}
 
     def _restore(self, state: Mapping[str, Array]) -> None:
-        read = {name.removeprefix(READER): one for name, one in state.items() if name.startswith(READER)}
+        read, people = (
+            {name.removeprefix(start): one for name, one in state.items() if name.startswith(start)}
+            for start in (READER, PEOPLE)
+        )
+        self.people_ = UserReader.from_state(people) if people else None
         weights = tensors_under(state, "model.")
         self._make(ItemReader.from_state(self.config.encoder, read), weights["items.taken"][:, 0].numpy() > 0)
         self.model_.load_state_dict({**self.model_.state_dict(), **weights})
