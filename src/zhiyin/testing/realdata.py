@@ -42,15 +42,20 @@ def _path(*parts: str) -> Path:
     return path
 
 
-def movielens(*, least: float = 4.0) -> Dataset:
-    """MovieLens-100K; ratings of at least ``least`` are events (Harper & Konstan 2015)."""
+def movielens(*, least: float | None = 4.0) -> Dataset:
+    """MovieLens-100K; ratings of at least ``least`` are events (Harper & Konstan 2015).
+
+    ``least`` None: all ratings are, and their values are the stars.
+    """
     events = pl.read_csv(_path("movielens-100k", "events.csv.gz"), schema_overrides=TEXT)
     items = pl.read_csv(_path("movielens-100k", "items.csv"), infer_schema=False)
     users = pl.read_csv(
         _path("movielens-100k", "users.csv"), schema_overrides={**TEXT, "zip_code": pl.String}
     )
-    liked = events.filter(pl.col("rating") >= least).drop("rating").cast({"timestamp": pl.Float64})
-    return Dataset.from_frames(liked, items, users)
+    events = events.cast({"timestamp": pl.Float64})
+    if least is None:
+        return Dataset.from_frames(events.rename({"rating": Columns.VALUE}), items, users)
+    return Dataset.from_frames(events.filter(pl.col("rating") >= least).drop("rating"), items, users)
 
 
 def amazon_beauty() -> Dataset:
