@@ -25,7 +25,8 @@ class ItemTable(nn.Module):
     float32 [n, p] or None; zero rows: no text. ``words``: int64 [n, f] places among ``n_words``, -1 pads, or
     None. ``forget``: share of items whose own embedding is left out in a step of training, so that texts
     learn to stand alone (Volkovs, Yu & Poutanen 2017, "DropoutNet"). ``start`` float32 [n, d]: where own
-    embeddings begin; None: at random. ``sparse``: only the rows of a step change.
+    embeddings begin; None: at random. ``sparse``: only the rows of a step change. ``low``: texts are read in
+    bfloat16 while training.
     """
 
     def __init__(
@@ -39,16 +40,19 @@ class ItemTable(nn.Module):
         start: ScoreArray | None = None,
         forget: float = 0.0,
         sparse: bool = False,
+        low: bool = False,
     ) -> None:
         super().__init__()
         n = len(taken)
-        self.width, self.forget = width, forget
+        self.width, self.low = width, low
+        self.forget = forget if texts is not None or words is not None else 0.0
+        self.taken: Tensor
+        self.register_buffer("taken", torch.from_numpy(taken.copy()))
         self.own = nn.Embedding(n, width, sparse=sparse)
         nn.init.normal_(self.own.weight, std=SPREAD)
         if start is not None:
             self.own.weight.data.copy_(torch.from_numpy(start))
-        self.taken: Tensor
-        self.register_buffer("taken", torch.from_numpy(taken.astype(np.float32))[:, None])
+        self.own.weight.data[~self.taken] = 0.0  # and so they stay: nothing asks for them
         self.texts: Tensor | None
         self.register_buffer("texts", None if texts is None else torch.from_numpy(texts))
         self.read = None if texts is None else nn.Linear(texts.shape[1], width, bias=False)
@@ -61,12 +65,13 @@ class ItemTable(nn.Module):
 
     def forward(self, rows: Tensor | None = None) -> Tensor:
         """Vectors of the given items, int64 [c] without repetition, or of all; float32 [c, d]."""
-        taken = self.taken if rows is None else self.taken[rows]
+        found: Tensor = self.own.weight if rows is None else self.own(rows)
         if self.training and self.forget:
-            taken = taken * (torch.rand(taken.shape) >= self.forget)
-        found = (self.own.weight if rows is None else self.own(rows)) * taken
+            found = found * (torch.rand(len(found), 1) >= self.forget)
         if self.read is not None and self.texts is not None:
-            found = found + self.read(self.texts if rows is None else self.texts[rows])
+            texts = self.texts if rows is None else self.texts[rows]
+            with torch.autocast("cpu", torch.bfloat16, enabled=self.low and self.training):
+                found = found + self.read(texts)
         if self.words is not None:
             found = found + self.words(rows)
         return found
@@ -74,7 +79,7 @@ class ItemTable(nn.Module):
     @property
     def known(self) -> BoolArray:
         """Items of which anything is known, bool [n]."""
-        known = self.taken[:, 0] > 0
+        known = self.taken
         if self.texts is not None:
             known = known | self.texts.any(dim=1)
         if self.words is not None:

@@ -53,8 +53,8 @@ def next_event(
 
     def all_items(batch: Batch) -> Tensor:
         table = model.items()
-        hidden = model.network(functional.embedding(batch.items, table), batch)[batch.rows, batch.places]
-        answers = model.answers(table if every else table[among])
+        hidden = _asked(model.network(functional.embedding(batch.items, table), batch), batch)
+        answers = model.answers(table if every else table.index_select(0, among))
         targets = place[batch.targets]
         return softmax_loss(
             model.asks(hidden), answers, targets, weights=batch.weights, smoothing=smoothing, low=low
@@ -66,9 +66,9 @@ def next_event(
         rows, at = torch.unique(torch.cat([batch.items.flatten(), among[sample.items]]), return_inverse=True)
         table, size = model.items(rows), batch.items.numel()
         inputs = functional.embedding(at[:size].view(batch.items.shape), table)
-        hidden = model.network(inputs, batch)[batch.rows, batch.places]
+        hidden = _asked(model.network(inputs, batch), batch)
         return softmax_loss(
-            model.asks(hidden), model.answers(table[at[size:]]), sample.targets,
+            model.asks(hidden), model.answers(table.index_select(0, at[size:])), sample.targets,
             weights=batch.weights, bias=sample.bias, smoothing=smoothing, low=low,
         )  # fmt: skip
 
@@ -92,7 +92,13 @@ def masked_events(
         vectors = torch.where(hidden_at[:, :, None], torch.zeros(()), vectors)
         found = network(vectors, batch, masked=True)[hidden_at]
         targets = place[batch.items[hidden_at]]
-        answers = model.answers(table[candidates.among])
+        answers = model.answers(table.index_select(0, candidates.among))
         return softmax_loss(model.asks(found), answers, targets, smoothing=smoothing, low=low)
 
     return loss
+
+
+def _asked(hidden: Tensor, batch: Batch) -> Tensor:
+    """The places that something is predicted from, float32 [N, d]; their gradient is added row by row."""
+    flat = batch.rows * hidden.shape[1] + batch.places
+    return hidden.flatten(0, 1).index_select(0, flat)

@@ -120,6 +120,7 @@ class SequenceRetriever(NeuralRetriever, InnerProductRetriever):
             start=start,
             forget=own.forget,
             sparse=bool(self._negatives(len(taken))),
+            low=low_precision(own.precision),
         )
         self.model_ = SequenceModel(table, self._network(), own.scale)
         self.known_: BoolArray = table.known
@@ -209,7 +210,7 @@ class SequenceRetriever(NeuralRetriever, InnerProductRetriever):
         weights = {name: value.clone() for name, value in self.model_.state_dict().items()}
         old, n = len(self.known_), len(catalogue)
         taken = np.zeros(n, dtype=bool)
-        taken[:old] = weights["items.taken"][:, 0].numpy() > 0
+        taken[:old] = weights["items.taken"].numpy()
         self._make(self.reader_.read(catalogue, changed), taken)
         fresh = self.model_.state_dict()
         for name in ("items.taken", "items.texts", "items.words.places"):
@@ -236,6 +237,6 @@ class SequenceRetriever(NeuralRetriever, InnerProductRetriever):
         )
         self.people_ = UserReader.from_state(people) if people else None
         weights = tensors_under(state, "model.")
-        self._make(ItemReader.from_state(self.config.encoder, read), weights["items.taken"][:, 0].numpy() > 0)
+        self._make(ItemReader.from_state(self.config.encoder, read), weights["items.taken"].numpy())
         self.model_.load_state_dict({**self.model_.state_dict(), **weights})
         self._settle()

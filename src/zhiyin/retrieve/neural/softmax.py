@@ -14,7 +14,9 @@ from torch import Tensor
 
 __all__ = ["Sample", "low_precision", "sample_items", "softmax_loss"]
 
-BUFFER = 16 << 20  # numbers of a chunk's logits
+BUFFER = 1 << 21  # numbers of a chunk's logits, so that they stay in the processor's cache
+FEWEST = 32  # rows of a chunk
+SAFE = 60.0  # logits of this size need no shift before the exponential
 
 
 def low_precision(wanted: str) -> bool:
@@ -81,7 +83,8 @@ class _Softmax(torch.autograd.Function):
         table = items.to(kind)
         to_wanted, to_items = torch.empty_like(wanted), torch.zeros_like(items)
         total = wanted.new_zeros(())
-        rows = max(1, BUFFER // max(len(items), 1))
+        rows = max(FEWEST, BUFFER // max(len(items), 1))
+        shift = _largest(wanted, items, bias) > SAFE
         for start in range(0, len(targets), rows):
             part = slice(start, start + rows)
             left, mine = wanted[part].to(kind), share[part, None]
@@ -90,7 +93,8 @@ class _Softmax(torch.autograd.Function):
             if bias is not None:
                 z += bias
                 z.scatter_add_(1, own, -bias[own])
-            z -= z.amax(1, keepdim=True)
+            if shift:
+                z -= z.amax(1, keepdim=True)
             of_own = z.gather(1, own)
             of_all = z.mean(1, keepdim=True) if smoothing else of_own
             z.exp_()
@@ -114,6 +118,14 @@ class _Softmax(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         to_wanted, to_items = ctx.saved_tensors
         return to_wanted * grads[0], to_items * grads[0], None, None, None, None, None
+
+
+def _largest(wanted: Tensor, items: Tensor, bias: Tensor | None) -> float:
+    """A bound of all logits."""
+    if not len(wanted) or not len(items):
+        return 0.0
+    product = float(wanted.norm(dim=1).max() * items.norm(dim=1).max())
+    return product + (0.0 if bias is None else float(bias.abs().max()))
 
 
 @dataclass(frozen=True, eq=False)
