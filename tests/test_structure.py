@@ -13,8 +13,8 @@ SOURCE = Path(zhiyin.__file__).parent
 FILES = sorted(SOURCE.rglob("*.py"))
 LEVELS = (
     {"errors"},
-    {"types", "config", "registry", "artifacts", "draws", "extras", "logs", "caches", "tracking"},
-    {"safety", "diversify", "store"},
+    {"types", "config", "registry", "artifacts", "draws", "extras", "logs", "caches"},
+    {"safety", "diversify", "store", "tracking"},
     {"text"},
     {"data"},
     {"evaluate"},

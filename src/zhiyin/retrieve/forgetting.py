@@ -51,7 +51,7 @@ class ForgettingRetriever(ScoringRetriever):
 
     Config: ClassVar[type[ForgettingConfig]] = ForgettingConfig
     config: ForgettingConfig
-    saved_numbers = ("cut_", "half_life_", "memory_")
+    saved_numbers: ClassVar[tuple[str, ...]] = ("cut_", "half_life_", "memory_")
 
     def __init__(self, **params: object) -> None:
         super().__init__(**params)

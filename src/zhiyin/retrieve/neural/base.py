@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -16,11 +16,12 @@ from zhiyin.draws import generator
 from zhiyin.evaluate import ranking
 from zhiyin.lm import cache_folder
 from zhiyin.retrieve.base import ScoringRetriever
+from zhiyin.retrieve.forgetting import ForgettingConfig, ForgettingRetriever
 from zhiyin.retrieve.neural.export import Exported
 from zhiyin.retrieve.neural.training import Course, Lesson, TrainingConfig, train
 from zhiyin.types import Array
 
-__all__ = ["NeuralRetriever", "tensors_under"]
+__all__ = ["FadingNetwork", "FadingNetworkConfig", "NeuralRetriever", "tensors_under"]
 
 K = 10
 JUDGED_USERS = 3000
@@ -100,6 +101,31 @@ class NeuralRetriever(ScoringRetriever):
     def _weights(self) -> dict[str, Array]:
         """The weights of the model as arrays, each under "model."."""
         return {f"model.{name}": value.numpy() for name, value in self.model_.state_dict().items()}
+
+
+class FadingNetworkConfig(TrainingConfig, ForgettingConfig):
+    """Of the training, and ``half_life``."""
+
+
+class FadingNetwork(NeuralRetriever, ForgettingRetriever):
+    """Base of networks whose question is a sum over the history: the half-life is chosen in the end."""
+
+    Config: ClassVar[type[FadingNetworkConfig]] = FadingNetworkConfig
+    config: FadingNetworkConfig
+    saved_numbers: ClassVar[tuple[str, ...]] = ("cut_", "epochs_", "half_life_", "memory_")
+
+    def fit(self, train: Dataset, valid: Dataset | None = None) -> Self:
+        """Train on ``train`` until ``valid`` gets no better, then choose on it how fast histories fade.
+
+        Returns
+        -------
+        Self
+            This component, fitted.
+        """
+        ScoringRetriever.fit(self, train, valid)
+        if valid is not None and self.config.half_life is None:
+            self._choose_half_life(self._task(train, valid))
+        return self
 
 
 def tensors_under(state: Mapping[str, Array], prefix: str) -> dict[str, torch.Tensor]:

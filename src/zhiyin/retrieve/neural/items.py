@@ -57,8 +57,9 @@ class ItemTable(nn.Module):
         self.register_buffer("texts", None if texts is None else torch.from_numpy(texts))
         self.read = None if texts is None else nn.Linear(texts.shape[1], width, bias=False)
         self.words = None if words is None else Bags(torch.from_numpy(words), n_words, width, SPREAD)
-        if self.read is not None:
-            nn.init.normal_(self.read.weight, std=SPREAD)
+        if self.read is not None and texts is not None:
+            # Before anything is learned, items are as near as their texts.
+            self.read.weight.data.copy_(torch.from_numpy(leading_axes(texts, width).T))
 
     def __len__(self) -> int:
         return self.own.num_embeddings
@@ -88,9 +89,11 @@ class ItemTable(nn.Module):
 
 
 def leading_axes(vectors: ScoreArray, width: int) -> ScoreArray:
-    """The ``width`` directions in which vectors differ most, of the spread that embeddings begin with."""
-    _, axes = np.linalg.eigh(vectors.T.astype(np.float64) @ vectors)
-    found = vectors @ axes[:, ::-1][:, :width]
-    wide = np.zeros((len(vectors), width))
-    wide[:, : found.shape[1]] = found * (SPREAD / max(float(found.std()), 1e-12))
-    return wide.astype(np.float32)
+    """The ``width`` directions in which vectors differ most, float32 [p, width].
+
+    They are scaled so that vectors along them have the spread that embeddings begin with.
+    """
+    _, every = np.linalg.eigh(vectors.T.astype(np.float64) @ vectors)
+    axes = np.zeros((vectors.shape[1], width))
+    axes[:, : every.shape[1]] = every[:, ::-1][:, :width]
+    return (axes * (SPREAD / max(float((vectors @ axes).std()), 1e-12))).astype(np.float32)

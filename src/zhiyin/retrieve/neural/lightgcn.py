@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import torch
@@ -11,17 +12,20 @@ from pydantic import Field
 from scipy import sparse
 from torch import Tensor, nn
 
-from zhiyin.data import Dataset
-from zhiyin.retrieve.inner_product import IndexedConfig, InnerProductRetriever
-from zhiyin.retrieve.neural.base import NeuralRetriever
+from zhiyin.data import Catalogue, Dataset
+from zhiyin.retrieve.inner_product import FadingProductRetriever, IndexedFadingConfig
+from zhiyin.retrieve.neural.base import FadingNetwork, FadingNetworkConfig
 from zhiyin.retrieve.neural.export import Exported
 from zhiyin.retrieve.neural.graphs import Propagation
+from zhiyin.retrieve.neural.neighbours import text_neighbours
+from zhiyin.retrieve.neural.reading import ItemReader
 from zhiyin.retrieve.neural.softmax import low_precision, softmax_loss
-from zhiyin.retrieve.neural.training import Lesson, TrainingConfig
-from zhiyin.types import Array, BoolArray, Queries, ScoreArray
+from zhiyin.retrieve.neural.training import Lesson
+from zhiyin.types import Array, BoolArray, IntArray, Queries, ScoreArray
 
 __all__ = ["LightGCNRetriever"]
 
+READER = "reader."
 SPREAD = 0.1
 FEWEST = 10  # parts of an epoch: what is asked for must not be most of the graph
 
@@ -49,15 +53,15 @@ class GraphScores(nn.Module):
     """What a history sums up to, and the scores of all items."""
 
     def __init__(
-        self, sides: ScoreArray, degrees: ScoreArray, items: ScoreArray, taken: BoolArray, scale: float
+        self, sides: ScoreArray, degrees: ScoreArray, items: ScoreArray, listed: BoolArray, scale: float
     ) -> None:
         super().__init__()
         self.sides: Tensor
         self.items: Tensor
-        self.taken: Tensor
+        self.listed: Tensor
         self.register_buffer("sides", torch.from_numpy(sides / np.sqrt(degrees)[:, None]).float())
         self.register_buffer("items", torch.from_numpy(items))
-        self.register_buffer("taken", torch.from_numpy(taken))
+        self.register_buffer("listed", torch.from_numpy(listed))
         self.scale = scale
 
     def forward(self, items: Tensor, values: Tensor) -> Tensor:
@@ -65,35 +69,56 @@ class GraphScores(nn.Module):
         inside = ((items >= 0) & (values > 0)).float()
         sums = (nn.functional.embedding(items.clamp(min=0), self.sides) * inside[:, :, None]).sum(1)
         scores = nn.functional.normalize(sums, dim=1) * self.scale @ self.items.t()
-        return scores.masked_fill(~self.taken, -torch.inf)
+        return scores.masked_fill(~self.listed, -torch.inf)
 
 
-class LightGCNRetriever(InnerProductRetriever, NeuralRetriever):
+class LightGCNRetriever(FadingNetwork, FadingProductRetriever):
     """Score = user's vector · item's vector, both means over ``layers`` steps through the graph of events.
 
     A step gives each side the mean of the other's vectors, divided by the roots of both degrees, and nothing
     else (He et al. 2020, "LightGCN: simplifying and powering graph convolution network for recommendation",
     eq. 3 and 4). Here what is asked for is first taken out of the graph, the loss is softmax over all items,
     and a user has the steps 1 to ``layers`` only, which are sums over the history: so an unknown user is
-    answered as a known one with the same history.
+    answered as a known one with the same history, and late events may weigh more (``half_life``). An item
+    nobody took has the mean of the vectors of items that read alike (``text_neighbours``).
     """
 
-    class Config(IndexedConfig, TrainingConfig):
-        """``dimensions``; ``layers``; ``scale``: what cosines are multiplied by."""
+    class Config(IndexedFadingConfig, FadingNetworkConfig):
+        """``dimensions``; ``layers``; ``scale``: what cosines are multiplied by; ``texts``, by ``encoder``.
 
-        dimensions: int = Field(default=64, ge=1)
+        ``texts``: whether items nobody took are placed by what they are called.
+        """
+
+        dimensions: int = Field(default=128, ge=1)
         layers: int = Field(default=2, ge=1, le=6)
         scale: float = Field(default=12.0, gt=0)
+        texts: bool = True
+        encoder: str = "minilm-l6"
         batch: int = Field(default=4096, ge=1)
         learning_rate: float = Field(default=1e-2, gt=0)
 
     config: Config
     model_: Tables
 
+    def fit(self, train: Dataset, valid: Dataset | None = None) -> Self:
+        """Learn the vectors, choose on ``valid`` how fast histories fade, and index many items.
+
+        Returns
+        -------
+        Self
+            This component, fitted.
+        """
+        self.index_ = None
+        super().fit(train, valid)
+        self._make_index()
+        return self
+
     def _prepare(self, known: Dataset) -> None:
         self.matrix_ = sparse.csr_array(known.matrix)
         self.degrees_: ScoreArray = np.maximum(np.bincount(self.matrix_.indices, minlength=known.n_items), 1)
         self.taken_: BoolArray = known.counts > 0
+        told = self.config.texts
+        self.reader_ = ItemReader.of(known.catalogue, encoder=self.config.encoder, vectors=told, words=told)
         self.model_ = Tables(known.n_users, known.n_items, self.config.dimensions)
 
     def _lesson(self, known: Dataset) -> Lesson[Edges]:
@@ -131,7 +156,7 @@ class LightGCNRetriever(InnerProductRetriever, NeuralRetriever):
     def exported(self) -> Exported:
         """What an ONNX file is made of."""
         places = torch.tensor([[0, 1, -1], [0, -1, -1]])
-        module = GraphScores(self.sides_, self.degrees_, self.items_, self.taken_, self.config.scale)
+        module = GraphScores(self.sides_, self.degrees_, self.items_, self.listed_, self.config.scale)
         return Exported(module, {"items": places, "values": torch.ones(places.shape)})
 
     def _settle(self) -> None:
@@ -148,10 +173,28 @@ class LightGCNRetriever(InnerProductRetriever, NeuralRetriever):
             # What a history sums up: the mean of the steps that its items give.
             self.sides_: ScoreArray = (kept / self.config.layers).numpy()
             self.items_: ScoreArray = nn.functional.normalize(found, dim=1).numpy()
+        self._place(np.flatnonzero(~self.taken_).astype(np.int32))
+
+    def _place(self, items: IntArray) -> None:
+        """Vectors of items nobody took, between those that read alike; and which items may be listed."""
+        near = text_neighbours(self.reader_, items, self.taken_)
+        self.items_[items] = near @ self.items_
+        self.listed_: BoolArray = np.asarray(self.items_.any(axis=1))
+
+    def _extend(self, catalogue: Catalogue, changed: IntArray) -> None:
+        old, n = len(self.items_), len(catalogue)
+        self.reader_ = self.reader_.read(catalogue, changed)
+        self.items_ = np.pad(self.items_, ((0, n - old), (0, 0)))
+        self.sides_ = np.pad(self.sides_, ((0, n - old), (0, 0)))
+        self.degrees_ = np.pad(self.degrees_, (0, n - old), constant_values=1)
+        self.taken_ = np.pad(self.taken_, (0, n - old))
+        self.n_items_ = n
+        self._place(changed[~self.taken_[changed]])
+        self._update_index(changed)
 
     def _asked(self, queries: Queries) -> tuple[ScoreArray, BoolArray]:
-        known = queries.histories.matrix(len(self.items_))
-        weights = 1.0 / np.sqrt(self.degrees_[known.indices])
+        known = self._history(queries)
+        weights = known.data / np.sqrt(self.degrees_[known.indices])
         sums = sparse.csr_array((weights.astype(np.float32), known.indices, known.indptr), shape=known.shape)
         users = np.asarray(sums @ self.sides_, dtype=np.float32)
         norms = np.linalg.norm(users, axis=1, keepdims=True)
@@ -161,11 +204,16 @@ class LightGCNRetriever(InnerProductRetriever, NeuralRetriever):
         return self.items_
 
     def _listed(self) -> BoolArray:
-        return self.taken_
+        return self.listed_
 
     def _state(self) -> Mapping[str, Array]:
-        return {"items": self.items_, "sides": self.sides_, "degrees": self.degrees_, "taken": self.taken_}
+        read = {f"{READER}{name}": value for name, value in self.reader_.state().items()}
+        own = {"items": self.items_, "sides": self.sides_, "degrees": self.degrees_, "taken": self.taken_}
+        return {**own, **read}
 
     def _restore(self, state: Mapping[str, Array]) -> None:
         self.items_, self.sides_ = state["items"], state["sides"]
         self.degrees_, self.taken_ = state["degrees"], state["taken"]
+        self.listed_ = np.asarray(self.items_.any(axis=1))
+        read = {name.removeprefix(READER): one for name, one in state.items() if name.startswith(READER)}
+        self.reader_ = ItemReader.from_state(self.config.encoder, read)

@@ -13,10 +13,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from zhiyin.data import Dataset
-from zhiyin.retrieve.neural.base import NeuralRetriever, tensors_under
+from zhiyin.retrieve.neural.base import FadingNetwork, FadingNetworkConfig, tensors_under
 from zhiyin.retrieve.neural.export import Exported
 from zhiyin.retrieve.neural.pairs import PairNetwork, Pairs, PairScores, spans
-from zhiyin.retrieve.neural.training import Lesson, TrainingConfig
+from zhiyin.retrieve.neural.training import Lesson
 from zhiyin.types import Array, BoolArray, Queries, ScoreArray
 
 __all__ = ["NCFRetriever"]
@@ -25,7 +25,7 @@ Long = npt.NDArray[np.int64]
 DRAWS = 4  # of a negative, until it is none of the user's
 
 
-class NCFRetriever(NeuralRetriever):
+class NCFRetriever(FadingNetwork):
     """Score = weighed products of two vectors (GMF) + a perceptron over two others (MLP).
 
     NeuMF of He et al. 2017, "Neural collaborative filtering", trained as there by log loss on taken items and
@@ -34,7 +34,7 @@ class NCFRetriever(NeuralRetriever):
     answered as known ones.
     """
 
-    class Config(TrainingConfig):
+    class Config(FadingNetworkConfig):
         """``dimensions`` of each of the vectors; ``hidden`` layers; ``negatives``; ``dropout``."""
 
         dimensions: int = Field(default=64, ge=1)
@@ -42,7 +42,8 @@ class NCFRetriever(NeuralRetriever):
         negatives: int = Field(default=4, ge=1)
         dropout: float = Field(default=0.2, ge=0, lt=1)
         batch: int = Field(default=4096, ge=1)
-        weight_decay: float = Field(default=0.01, ge=0)
+        weight_decay: float = Field(default=0.1, ge=0)
+        learning_rate: float = Field(default=1e-2, gt=0)
 
     config: Config
     model_: PairNetwork
@@ -89,9 +90,11 @@ class NCFRetriever(NeuralRetriever):
         self.model_.eval()
 
     def _scores(self, queries: Queries) -> ScoreArray:
-        histories = _ones(queries.histories.matrix(len(self.taken_)))
+        faded, plain = self._history(queries), queries.histories.matrix(len(self.taken_))
+        weights = np.divide(faded.data, plain.data)  # by age alone: in training every event counts 1
+        histories = sparse.csr_array((weights, faded.indices, faded.indptr), shape=faded.shape)
         with torch.inference_mode():
-            scores = self.model_.everything(histories)
+            scores = self.model_.everything(histories, np.asarray(histories.sum(axis=1)).ravel())
         scores[:, ~self.taken_] = -np.inf
         return scores
 

@@ -99,9 +99,11 @@ class PairNetwork(nn.Module):
             found = found + (told[:, :d] * self.weigh) @ about[:, :d].t()
         return found
 
-    def everything(self, histories: sparse.csr_array) -> ScoreArray:
-        """Scores of all items, float32 [B, n_items], in chunks of users."""
+    def everything(self, histories: sparse.csr_array, sizes: ScoreArray | None = None) -> ScoreArray:
+        """Scores of all items, float32 [B, n_items], in chunks of users; ``sizes``: how much is in each."""
         sums, counts = self.pool(histories)
+        if sizes is not None:
+            counts = torch.from_numpy(sizes)
         parts = [self.scores(sums[rows], counts[rows]).numpy() for rows in self._chunks(len(sums))]
         return np.concatenate(parts) if parts else np.zeros(histories.shape, dtype=np.float32)
 

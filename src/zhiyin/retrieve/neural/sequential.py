@@ -109,7 +109,8 @@ class SequenceRetriever(NeuralRetriever, InnerProductRetriever):
         own = self.config
         start = None
         if own.text == "start" and reader.vectors is not None:
-            start = leading_axes(reader.vectors, own.dimensions)
+            start = reader.vectors @ leading_axes(reader.vectors, own.dimensions)
+            taken = taken | start.any(axis=1)
         self.reader_ = reader
         table = ItemTable(
             taken,
