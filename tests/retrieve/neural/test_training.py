@@ -1,5 +1,7 @@
 """The loop: it stops in time, keeps the best, and goes on where it was stopped."""
 
+import os
+
 import numpy as np
 import pytest
 import torch
@@ -134,3 +136,19 @@ def test_numbers_go_to_a_tracker(tmp_path):
     assert [one.value for one in read.Scalars("quality")] == [0.25] * len(course.losses)
     with pytest.raises(ConfigError, match="tracker"):
         train(lesson(), config(track="paper"), judge=None, name="test")
+
+
+def test_nothing_to_train_on_is_told():
+    made = lesson()
+    none = Lesson(made.module, lambda draw: iter(()), made.loss, len)
+    with pytest.raises(InputError, match="nothing to train on"):
+        train(none, config(), judge=None, name="test")
+
+
+def test_runs_that_nobody_went_on_with_go(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "SAVE_SECONDS", 0.0)
+    old = tmp_path / "old.safetensors"
+    old.write_bytes(b"x")
+    os.utime(old, (1.0, 1.0))
+    train(lesson(), config(epochs=2), judge=None, name="test", file=tmp_path / "run.safetensors")
+    assert not list(tmp_path.iterdir())

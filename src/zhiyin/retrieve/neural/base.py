@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from zhiyin import __version__
 from zhiyin.caches import content_key
 from zhiyin.data import Dataset, held_out_task
 from zhiyin.draws import generator
@@ -74,7 +75,7 @@ class NeuralRetriever(ScoringRetriever):
             self._prepare(known)
         epochs = None if valid is not None else int(self.epochs_) or own.epochs
         later = None if valid is None else valid.fingerprint
-        key = content_key(name, own.model_dump(mode="json"), known.fingerprint, later, epochs)
+        key = content_key(__version__, name, own.model_dump(mode="json"), known.fingerprint, later, epochs)
         self.course_ = train(
             self._lesson(known),
             own,
@@ -122,8 +123,11 @@ class FadingNetwork(NeuralRetriever, ForgettingRetriever):
         Self
             This component, fitted.
         """
+        chooses = valid is not None and self.config.half_life is None
+        if chooses:
+            self.half_life_ = np.inf  # while it trains
         ScoringRetriever.fit(self, train, valid)
-        if valid is not None and self.config.half_life is None:
+        if valid is not None and chooses:
             self._choose_half_life(self._task(train, valid))
         return self
 

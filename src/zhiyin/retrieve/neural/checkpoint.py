@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from zhiyin.logs import get_logger
 __all__ = ["Checkpoint"]
 
 log = get_logger("training")
+ABANDONED_SECONDS = 30 * 86_400.0
 NOW, BEST, MOMENT = "now.", "best.", "moment."
 
 
@@ -35,7 +37,7 @@ class Checkpoint:
         optimisers: Sequence[torch.optim.Optimizer],
         numbers: Mapping[str, Any],
     ) -> None:
-        """Keep everything, whole or not at all."""
+        """Keep everything, whole or not at all; what nobody went on with for a month goes."""
         if self.file is None:
             return
         state = {f"{NOW}{name}": value for name, value in module.state_dict().items()}
@@ -43,6 +45,9 @@ class Checkpoint:
         for at, optimiser in enumerate(optimisers):
             for number, moments in optimiser.state_dict()["state"].items():
                 state |= {f"{MOMENT}{at}.{number}.{name}": torch.as_tensor(v) for name, v in moments.items()}
+        for old in self.file.parent.glob("*.safetensors"):
+            if time.time() - old.stat().st_mtime > ABANDONED_SECONDS:
+                old.unlink(missing_ok=True)
         told = {name: value.clone().contiguous() for name, value in state.items()}
         write_bytes(self.file, to_safetensors(told, metadata={"numbers": json.dumps(dict(numbers))}))
 

@@ -102,7 +102,7 @@ def train(
     Raises
     ------
     InputError
-        When the loss is no number any more.
+        When there are no batches, or the loss is no number any more.
     """
     run = _Run(lesson, config, Checkpoint(file))
     most = config.epochs if epochs is None else epochs
@@ -145,6 +145,13 @@ class _Run(Generic[B]):
                 continue
             total += self._step(batch) * size
             count += size
+        if not count:
+            raise InputError(
+                "There is nothing to train on",
+                expected="users with at least two events",
+                received="none",
+                hint="Use a method that needs no sequences, such as popular.",
+            )
         if not np.isfinite(total):
             raise InputError(
                 "Training has left the numbers",
@@ -152,7 +159,7 @@ class _Run(Generic[B]):
                 received=str(total),
                 hint="Use a smaller learning_rate, or precision float32.",
             )
-        self.course.losses.append(total / max(count, 1))
+        self.course.losses.append(total / count)
         self.course.seconds.append(time.perf_counter() - start)
 
     def _step(self, batch: B) -> float:
