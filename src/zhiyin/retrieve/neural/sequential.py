@@ -33,6 +33,7 @@ __all__ = ["SequenceConfig", "SequenceRetriever"]
 FULL_BELOW = 50_000  # items; from there on a sample of them stands for all
 SAMPLED = 4096
 READER, PEOPLE = "reader.", "people."
+PLACED = ("items", "kinds", "gaps", "asked")  # what an exported network is told of each event
 STEPS, SMALLEST = 200, 64  # of an epoch, at least; and events of a step
 ANSWERED = 16_384  # events a batch when answering
 
@@ -144,7 +145,6 @@ class SequenceRetriever(NeuralRetriever, InnerProductRetriever):
         pieces = every.pieces(own.length)
         candidates, low = Candidates.of(known.counts, sampled), low_precision(own.precision)
         loss = objective(self.model_, candidates, smoothing=own.smoothing, low=low)
-
         size = min(own.batch, max(int(pieces.lengths.sum()) // STEPS, SMALLEST))
 
         def batches(draw: np.random.Generator) -> Iterator[Batch]:
@@ -175,10 +175,8 @@ class SequenceRetriever(NeuralRetriever, InnerProductRetriever):
         """What an ONNX file is made of."""
         known = torch.from_numpy(self.known_)
         module = SequenceScores(self.model_, self.inputs_, torch.from_numpy(self.answers_), known)
-        names = ("items", "kinds", "gaps", "asked")
-        places = {
-            name: torch.zeros(2, 3, dtype=torch.int64) for name in names
-        }  # one object would be one input
+        # A tensor of its own each: one object would be taken for one input.
+        places = {name: torch.zeros(2, 3, dtype=torch.int64) for name in PLACED}
         return Exported(module, {**places, "lengths": torch.tensor([3, 2])})
 
     def _settle(self) -> None:
@@ -217,7 +215,7 @@ class SequenceRetriever(NeuralRetriever, InnerProductRetriever):
         for name in ("items.taken", "items.texts", "items.words.places"):
             if name in fresh:
                 weights[name] = fresh[name]
-        own = torch.zeros(n, self.config.dimensions)
+        own = fresh["items.own.weight"].clone()  # of new items: where their texts say, or nothing
         own[:old] = weights["items.own.weight"]
         self.model_.load_state_dict({**weights, "items.own.weight": own})
         self.n_items_ = n
