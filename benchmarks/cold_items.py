@@ -3,7 +3,7 @@
 Each user is asked with what they took of the other items; the truth is what they took of the hidden ones, and
 lists hold hidden items only. Beside the methods that read texts stand random lists and the rule "items of
 popular categories" (genres where the data has them, else clusters of the titles). Networks are trained
-without validation; how often they forget an item's own embedding was chosen with seed 1. One JSON object.
+without validation. One JSON object.
 
     python benchmarks/cold_items.py
     python benchmarks/cold_items.py --data online-retail --seeds 7
@@ -47,6 +47,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "semantic": {},
     "two-tower": {"forget": 0.5},
     "sasrec": {"forget": 0.5},
+    "lightgcn": {},
 }
 GENRES = "genres"
 CLUSTERS = 50

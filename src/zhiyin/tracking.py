@@ -11,7 +11,7 @@ from zhiyin.extras import require
 
 __all__ = ["TRACKERS", "Tracker"]
 
-TRACKERS = ("tensorboard", "mlflow")
+TRACKERS = ("tensorboard",)
 FOLDER = "runs/track"
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Self
 
 import numpy as np
 import torch
@@ -72,7 +71,7 @@ class GraphScores(nn.Module):
         return scores.masked_fill(~self.listed, -torch.inf)
 
 
-class LightGCNRetriever(FadingNetwork, FadingProductRetriever):
+class LightGCNRetriever(FadingProductRetriever, FadingNetwork):
     """Score = user's vector · item's vector, both means over ``layers`` steps through the graph of events.
 
     A step gives each side the mean of the other's vectors, divided by the roots of both degrees, and nothing
@@ -100,25 +99,15 @@ class LightGCNRetriever(FadingNetwork, FadingProductRetriever):
     config: Config
     model_: Tables
 
-    def fit(self, train: Dataset, valid: Dataset | None = None) -> Self:
-        """Learn the vectors, choose on ``valid`` how fast histories fade, and index many items.
-
-        Returns
-        -------
-        Self
-            This component, fitted.
-        """
-        self.index_ = None
-        super().fit(train, valid)
-        self._make_index()
-        return self
-
     def _prepare(self, known: Dataset) -> None:
         self.matrix_ = sparse.csr_array(known.matrix)
-        self.degrees_: ScoreArray = np.maximum(np.bincount(self.matrix_.indices, minlength=known.n_items), 1)
+        degrees = np.bincount(self.matrix_.indices, minlength=known.n_items)
+        self.degrees_: ScoreArray = np.maximum(degrees, 1).astype(np.float32)
         self.taken_: BoolArray = known.counts > 0
         told = self.config.texts
         self.reader_ = ItemReader.of(known.catalogue, encoder=self.config.encoder, vectors=told, words=told)
+        self.untaken_ = np.flatnonzero(~self.taken_).astype(np.int32)
+        self.near_ = text_neighbours(self.reader_, self.untaken_, self.taken_)
         self.model_ = Tables(known.n_users, known.n_items, self.config.dimensions)
 
     def _lesson(self, known: Dataset) -> Lesson[Edges]:
@@ -173,11 +162,10 @@ class LightGCNRetriever(FadingNetwork, FadingProductRetriever):
             # What a history sums up: the mean of the steps that its items give.
             self.sides_: ScoreArray = (kept / self.config.layers).numpy()
             self.items_: ScoreArray = nn.functional.normalize(found, dim=1).numpy()
-        self._place(np.flatnonzero(~self.taken_).astype(np.int32))
+        self._place(self.untaken_, self.near_)
 
-    def _place(self, items: IntArray) -> None:
+    def _place(self, items: IntArray, near: sparse.csr_array) -> None:
         """Vectors of items nobody took, between those that read alike; and which items may be listed."""
-        near = text_neighbours(self.reader_, items, self.taken_)
         self.items_[items] = near @ self.items_
         self.listed_: BoolArray = np.asarray(self.items_.any(axis=1))
 
@@ -189,7 +177,8 @@ class LightGCNRetriever(FadingNetwork, FadingProductRetriever):
         self.degrees_ = np.pad(self.degrees_, (0, n - old), constant_values=1)
         self.taken_ = np.pad(self.taken_, (0, n - old))
         self.n_items_ = n
-        self._place(changed[~self.taken_[changed]])
+        moved = changed[~self.taken_[changed]]
+        self._place(moved, text_neighbours(self.reader_, moved, self.taken_))
         self._update_index(changed)
 
     def _asked(self, queries: Queries) -> tuple[ScoreArray, BoolArray]:

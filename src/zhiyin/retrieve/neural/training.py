@@ -38,7 +38,7 @@ class TrainingConfig(config.Config):
     ``learning_rate`` and falls along half a cosine, to a fiftieth in the last of them. ``patience``: epochs
     without a better NDCG@10 on validation after which it stops. ``batch``: events a step. ``precision``:
     "auto" is bfloat16 for large products where the machine has it in hardware. ``track``: where each epoch's
-    numbers are written as well, "tensorboard:folder" or "mlflow:folder".
+    numbers are written as well, "tensorboard:folder".
     """
 
     epochs: int = Field(default=24, ge=1)
