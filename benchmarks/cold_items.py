@@ -32,6 +32,7 @@ from zhiyin.evaluate import bootstrap_mean, ranking
 from zhiyin.evaluate.intervals import paired_difference
 from zhiyin.interest import item_vectors
 from zhiyin.logs import configure
+from zhiyin.registry import resolve
 from zhiyin.retrieve import make_retriever
 from zhiyin.testing.realdata import amazon_beauty, movielens
 from zhiyin.types import FloatArray, IntArray, Queries
@@ -45,6 +46,7 @@ HIDDEN, K = 0.1, 20
 METHODS: dict[str, dict[str, Any]] = {
     "bm25": {},
     "semantic": {},
+    "ease": {"texts": True},
     "two-tower": {"forget": 0.5},
     "sasrec": {"forget": 0.5},
     "lightgcn": {},
@@ -105,7 +107,7 @@ def measure(dataset: Dataset, methods: Sequence[str], seed: int) -> dict[str, An
     train, task, hidden = hide(dataset, seed)
     values: dict[str, FloatArray] = {}
     for name in ("random", *methods):
-        seeded = {"seed": seed} if name not in ("bm25", "semantic") else {}
+        seeded = {"seed": seed} if "seed" in resolve("retriever", name).Config.model_fields else {}
         found = make_retriever(name, **seeded, **METHODS.get(name, {})).fit(train).retrieve(task.queries, K)
         values[name] = ranking.recall(found.items, task.relevant, K)
     rule = by_category(train, hidden, len(task.queries), seed)

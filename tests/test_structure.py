@@ -13,7 +13,7 @@ SOURCE = Path(zhiyin.__file__).parent
 FILES = sorted(SOURCE.rglob("*.py"))
 LEVELS = (
     {"errors"},
-    {"types", "config", "registry", "artifacts", "draws", "extras", "logs", "caches"},
+    {"types", "config", "registry", "artifacts", "draws", "extras", "logs", "caches", "nesting"},
     {"safety", "diversify", "store", "tracking"},
     {"text"},
     {"data"},

@@ -20,6 +20,7 @@ from zhiyin.artifacts import read_json, write_bytes, write_text
 from zhiyin.config import Config, parse
 from zhiyin.data import Catalogue, Dataset
 from zhiyin.errors import InputError, NotFittedError
+from zhiyin.nesting import behind, under
 from zhiyin.registry import resolve
 from zhiyin.retrieve.selection import hide, top_n
 from zhiyin.types import Array, Candidates, FloatArray, IntArray, Queries, Retriever, ScoreArray
@@ -187,7 +188,7 @@ class ScoringRetriever(ABC):
         state = {
             "available_from": self.available_from_,
             **{f"number.{name}": np.array([float(getattr(self, name))]) for name in self.saved_numbers},
-            **{f"state.{name}": np.ascontiguousarray(array) for name, array in self._state().items()},
+            **behind("state.", {name: np.ascontiguousarray(one) for name, one in self._state().items()}),
         }
         write_bytes(folder / "state.safetensors", to_safetensors(state))
         write_text(folder / "config.json", self.config.model_dump_json(indent=1))
@@ -201,7 +202,7 @@ class ScoringRetriever(ABC):
         retriever.n_items_ = len(retriever.available_from_)
         for name in cls.saved_numbers:
             setattr(retriever, name, float(state.pop(f"number.{name}")[0]))
-        retriever._restore({name.removeprefix("state."): array for name, array in state.items()})
+        retriever._restore(under("state.", state))
         return retriever
 
     @property

@@ -9,14 +9,19 @@ from pydantic import Field
 from scipy import linalg, sparse
 from sklearn.utils.extmath import randomized_svd
 
-from zhiyin.data import Dataset
+from zhiyin.data import Catalogue, Dataset
 from zhiyin.logs import get_logger
+from zhiyin.nesting import behind, under
 from zhiyin.retrieve.forgetting import FadingConfig, ForgettingRetriever
-from zhiyin.types import Array, Queries, ScoreArray
+from zhiyin.retrieve.newcomers import Newcomers
+from zhiyin.types import Array, IntArray, Queries, ScoreArray
 
 __all__ = ["EASERetriever"]
 
 log = get_logger("retrieve")
+
+NOISE = 2.0  # in what is told of newcomers
+NEWCOMERS = "newcomers."
 
 
 class EASERetriever(ForgettingRetriever):
@@ -26,15 +31,24 @@ class EASERetriever(ForgettingRetriever):
     the catalogue; above ``exact_items`` it is *low-rank EASE*: X'X by its ``rank`` first eigenvectors V and
     values s, for which B_ij = M_ij / (1 - M_jj) with M = V diag(s / (s + lambda)) V', the same formula by the
     identity of Woodbury; memory grows with the catalogue. ``approximate_`` tells which it is.
+
+    With ``texts``, an item that nobody took scores what the items that read alike tell of it (``Newcomers``),
+    where each item of the history tells ``alike`` of itself. Otherwise such items score 0.
     """
 
     class Config(FadingConfig):
-        """``regularisation`` lambda > 0; ``exact_items``; ``rank`` and ``seed`` of the approximation."""
+        """``regularisation`` lambda > 0; ``exact_items``; ``rank`` and ``seed`` of the approximation.
+
+        ``texts``: whether items nobody took are told by their texts, read by ``encoder``; ``alike`` >= 0.
+        """
 
         regularisation: float = Field(default=300.0, gt=0)
         exact_items: int = Field(default=15_000, ge=1)
         rank: int = Field(default=512, ge=1)
         seed: int = Field(default=7, ge=0, lt=2**32)
+        texts: bool = False
+        encoder: str = "minilm-l6"
+        alike: float = Field(default=0.1, ge=0)
 
     config: Config
 
@@ -47,6 +61,10 @@ class EASERetriever(ForgettingRetriever):
         else:
             log.warning("too many items for EASE: low-rank EASE", items=train.n_items, rank=self.config.rank)
             self._reduce(train)
+        taken, encoder = train.counts > 0, self.config.encoder
+        self.newcomers_ = Newcomers.none(taken, encoder=encoder)
+        if self.config.texts:
+            self.newcomers_ = Newcomers.of(train.catalogue, taken, encoder=encoder, noise=NOISE)
 
     @property
     def approximate_(self) -> bool:
@@ -71,13 +89,32 @@ class EASERetriever(ForgettingRetriever):
         self.shares_ = (values / (values + self.config.regularisation)).astype(np.float32)
         self.own_ = (self.axes_**2 @ self.shares_).astype(np.float32)  # what an item says of itself
 
+    def _extend(self, catalogue: Catalogue, changed: IntArray) -> None:
+        if self.config.texts:
+            self.newcomers_ = self.newcomers_.read(catalogue, changed)
+            self.n_items_ = len(catalogue)
+
     def _scores(self, queries: Queries) -> ScoreArray:
-        history = self._history(queries)
+        learned = len(self.axes_ if self.approximate_ else self.weights_)
+        history = self._history(queries)[:, :learned]
         if self.approximate_:
             scores = self._reduced(history)
         else:
             scores = np.asarray(history @ self.weights_, dtype=np.float32)
+        scores = self._with_newcomers(scores, history)
         scores[np.diff(history.indptr) == 0] = -np.inf
+        return scores
+
+    def _with_newcomers(self, scores: ScoreArray, history: sparse.csr_array) -> ScoreArray:
+        """Scores of all items by those of the items that were learned, and of what is told by them."""
+        items, learned = self.newcomers_.items, scores.shape[1]
+        if self._known_items > learned:
+            behind = ((0, 0), (0, self._known_items - learned))
+            scores = np.pad(scores, behind, constant_values=-np.inf)
+        if len(items):
+            told = self.newcomers_.told[:, :learned].T
+            own = (history @ told).toarray() * self.config.alike
+            scores[:, items] = scores[:, :learned] @ told + own
         return scores
 
     def _reduced(self, history: sparse.csr_array) -> ScoreArray:
@@ -87,8 +124,10 @@ class EASERetriever(ForgettingRetriever):
         return np.asarray(scores / np.maximum(1.0 - self.own_, 1e-6), dtype=np.float32)
 
     def _state(self) -> Mapping[str, Array]:
-        return {"weights": self.weights_, "axes": self.axes_, "shares": self.shares_}
+        told = behind(NEWCOMERS, self.newcomers_.state())
+        return {"weights": self.weights_, "axes": self.axes_, "shares": self.shares_, **told}
 
     def _restore(self, state: Mapping[str, Array]) -> None:
         self.weights_, self.axes_, self.shares_ = state["weights"], state["axes"], state["shares"]
         self.own_ = (self.axes_**2 @ self.shares_).astype(np.float32)
+        self.newcomers_ = Newcomers.from_state(self.config.encoder, under(NEWCOMERS, state))

@@ -16,11 +16,9 @@ from zhiyin.errors import InputError
 from zhiyin.retrieve.neural.bags import Bags
 from zhiyin.retrieve.neural.graphs import Propagation
 from zhiyin.retrieve.neural.items import ItemTable, leading_axes
-from zhiyin.retrieve.neural.neighbours import text_neighbours
 from zhiyin.retrieve.neural.networks import Attention, PooledTower
 from zhiyin.retrieve.neural.pairs import PairNetwork, Pairs
 from zhiyin.retrieve.neural.people import UserReader
-from zhiyin.retrieve.neural.reading import ItemReader
 from zhiyin.retrieve.neural.sequences import Sequences
 from zhiyin.retrieve.neural.softmax import sample_items, softmax_loss
 from zhiyin.types import Ragged
@@ -302,15 +300,3 @@ def test_users_are_known_by_what_several_share():
     again = UserReader.from_state(read.state())
     assert again.values == read.values and (again.rows(["u75"]) == rows[4]).all()
     assert not any(b"u3" in array.tobytes() for array in read.state().values())
-
-
-def test_neighbours_are_taken_items_that_read_alike():
-    vectors = np.float32([[1, 0], [0, 1], [0.8, 0.6], [0, 0], [0.9, 0.1]])
-    words = np.array([[0, -1], [1, -1], [0, 1], [-1, -1], [0, -1]])
-    reader = ItemReader("none", vectors, np.zeros(2, np.float32), words, ("red", "tea"))
-    taken = np.array([True, True, False, False, True])
-    near = text_neighbours(reader, np.array([2, 3], dtype=np.int32), taken).toarray()
-    np.testing.assert_allclose(near.sum(axis=1), [1, 0], atol=1e-6)
-    assert not near[:, ~taken].any() and near[0, 4] > near[0, 1]
-    none = text_neighbours(reader, np.array([2], dtype=np.int32), np.zeros(5, dtype=bool))
-    assert none.shape == (1, 5) and none.nnz == 0

@@ -16,6 +16,7 @@ from zhiyin.data import Dataset, held_out_task
 from zhiyin.draws import generator
 from zhiyin.evaluate import ranking
 from zhiyin.lm import cache_folder
+from zhiyin.nesting import under
 from zhiyin.retrieve.base import ScoringRetriever
 from zhiyin.retrieve.forgetting import ForgettingConfig, ForgettingRetriever
 from zhiyin.retrieve.neural.export import Exported
@@ -134,5 +135,4 @@ class FadingNetwork(NeuralRetriever, ForgettingRetriever):
 
 def tensors_under(state: Mapping[str, Array], prefix: str) -> dict[str, torch.Tensor]:
     """What lies under a prefix, as tensors of their own."""
-    chosen = {name.removeprefix(prefix): one for name, one in state.items() if name.startswith(prefix)}
-    return {name: torch.from_numpy(one.copy()) for name, one in chosen.items()}
+    return {name: torch.from_numpy(one.copy()) for name, one in under(prefix, state).items()}

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from zhiyin.artifacts import write_bytes
 from zhiyin.logs import get_logger
+from zhiyin.nesting import behind, under
 
 __all__ = ["Checkpoint"]
 
@@ -40,8 +41,7 @@ class Checkpoint:
         """Keep everything, whole or not at all; what nobody went on with for a month goes."""
         if self.file is None:
             return
-        state = {f"{NOW}{name}": value for name, value in module.state_dict().items()}
-        state |= {f"{BEST}{name}": value for name, value in best.items()}
+        state = {**behind(NOW, module.state_dict()), **behind(BEST, best)}
         for at, optimiser in enumerate(optimisers):
             for number, moments in optimiser.state_dict()["state"].items():
                 state |= {f"{MOMENT}{at}.{number}.{name}": torch.as_tensor(v) for name, v in moments.items()}
@@ -61,14 +61,14 @@ class Checkpoint:
             with safe_open(self.file, "pt") as opened:
                 state = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
                 numbers: dict[str, Any] = json.loads(opened.metadata()["numbers"])
-            module.load_state_dict(_under(state, NOW))
+            module.load_state_dict(under(NOW, state))
         except (SafetensorError, OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
             log.warning("a checkpoint that cannot be read is left", file=str(self.file), reason=str(error))
             return None
-        best.update(_under(state, BEST))
+        best.update(under(BEST, state))
         for at, optimiser in enumerate(optimisers):
             moments: dict[int, dict[str, Any]] = {}
-            for name, value in _under(state, f"{MOMENT}{at}.").items():
+            for name, value in under(f"{MOMENT}{at}.", state).items():
                 number, _, what = name.partition(".")
                 moments.setdefault(int(number), {})[what] = value
             for entry in moments.values():
@@ -81,7 +81,3 @@ class Checkpoint:
         """Forget what was kept."""
         if self.file is not None:
             self.file.unlink(missing_ok=True)
-
-
-def _under(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}

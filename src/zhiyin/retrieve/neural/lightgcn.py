@@ -12,19 +12,20 @@ from scipy import sparse
 from torch import Tensor, nn
 
 from zhiyin.data import Catalogue, Dataset
+from zhiyin.nesting import behind, under
 from zhiyin.retrieve.inner_product import FadingProductRetriever, IndexedFadingConfig
 from zhiyin.retrieve.neural.base import FadingNetwork, FadingNetworkConfig
 from zhiyin.retrieve.neural.export import Exported
 from zhiyin.retrieve.neural.graphs import Propagation
-from zhiyin.retrieve.neural.neighbours import text_neighbours
-from zhiyin.retrieve.neural.reading import ItemReader
 from zhiyin.retrieve.neural.softmax import low_precision, softmax_loss
 from zhiyin.retrieve.neural.training import Lesson
+from zhiyin.retrieve.newcomers import Newcomers
 from zhiyin.types import Array, BoolArray, IntArray, Queries, ScoreArray
 
 __all__ = ["LightGCNRetriever"]
 
-READER = "reader."
+NEWCOMERS = "newcomers."
+NOISE = 0.5  # in what is told of them
 SPREAD = 0.1
 FEWEST = 10  # parts of an epoch: what is asked for must not be most of the graph
 
@@ -79,7 +80,7 @@ class LightGCNRetriever(FadingProductRetriever, FadingNetwork):
     eq. 3 and 4). Here what is asked for is first taken out of the graph, the loss is softmax over all items,
     and a user has the steps 1 to ``layers`` only, which are sums over the history: so an unknown user is
     answered as a known one with the same history, and late events may weigh more (``half_life``). An item
-    nobody took has the mean of the vectors of items that read alike (``text_neighbours``).
+    nobody took lies where the items that read alike tell (``Newcomers``).
     """
 
     class Config(IndexedFadingConfig, FadingNetworkConfig):
@@ -103,11 +104,10 @@ class LightGCNRetriever(FadingProductRetriever, FadingNetwork):
         self.matrix_ = sparse.csr_array(known.matrix)
         degrees = np.bincount(self.matrix_.indices, minlength=known.n_items)
         self.degrees_: ScoreArray = np.maximum(degrees, 1).astype(np.float32)
-        self.taken_: BoolArray = known.counts > 0
-        told = self.config.texts
-        self.reader_ = ItemReader.of(known.catalogue, encoder=self.config.encoder, vectors=told, words=told)
-        self.untaken_ = np.flatnonzero(~self.taken_).astype(np.int32)
-        self.near_ = text_neighbours(self.reader_, self.untaken_, self.taken_)
+        taken, encoder = known.counts > 0, self.config.encoder
+        self.newcomers_ = Newcomers.none(taken, encoder=encoder)
+        if self.config.texts:
+            self.newcomers_ = Newcomers.of(known.catalogue, taken, encoder=encoder, noise=NOISE)
         self.model_ = Tables(known.n_users, known.n_items, self.config.dimensions)
 
     def _lesson(self, known: Dataset) -> Lesson[Edges]:
@@ -162,23 +162,25 @@ class LightGCNRetriever(FadingProductRetriever, FadingNetwork):
             # What a history sums up: the mean of the steps that its items give.
             self.sides_: ScoreArray = (kept / self.config.layers).numpy()
             self.items_: ScoreArray = nn.functional.normalize(found, dim=1).numpy()
-        self._place(self.untaken_, self.near_)
+        self._place()
 
-    def _place(self, items: IntArray, near: sparse.csr_array) -> None:
-        """Vectors of items nobody took, between those that read alike; and which items may be listed."""
-        self.items_[items] = near @ self.items_
+    def _place(self) -> None:
+        """Vectors of items nobody took, where those that read alike tell; and which items may be listed."""
+        new = self.newcomers_
+        self.items_[~new.taken] = 0
+        between = new.told @ self.items_
+        norms = np.linalg.norm(between, axis=1, keepdims=True)
+        self.items_[new.items] = between / np.maximum(norms, 1e-12)
         self.listed_: BoolArray = np.asarray(self.items_.any(axis=1))
 
     def _extend(self, catalogue: Catalogue, changed: IntArray) -> None:
         old, n = len(self.items_), len(catalogue)
-        self.reader_ = self.reader_.read(catalogue, changed)
+        self.newcomers_ = self.newcomers_.read(catalogue, changed)
         self.items_ = np.pad(self.items_, ((0, n - old), (0, 0)))
         self.sides_ = np.pad(self.sides_, ((0, n - old), (0, 0)))
         self.degrees_ = np.pad(self.degrees_, (0, n - old), constant_values=1)
-        self.taken_ = np.pad(self.taken_, (0, n - old))
         self.n_items_ = n
-        moved = changed[~self.taken_[changed]]
-        self._place(moved, text_neighbours(self.reader_, moved, self.taken_))
+        self._place()
         self._update_index(changed)
 
     def _asked(self, queries: Queries) -> tuple[ScoreArray, BoolArray]:
@@ -196,13 +198,10 @@ class LightGCNRetriever(FadingProductRetriever, FadingNetwork):
         return self.listed_
 
     def _state(self) -> Mapping[str, Array]:
-        read = {f"{READER}{name}": value for name, value in self.reader_.state().items()}
-        own = {"items": self.items_, "sides": self.sides_, "degrees": self.degrees_, "taken": self.taken_}
-        return {**own, **read}
+        told = behind(NEWCOMERS, self.newcomers_.state())
+        return {"items": self.items_, "sides": self.sides_, "degrees": self.degrees_, **told}
 
     def _restore(self, state: Mapping[str, Array]) -> None:
-        self.items_, self.sides_ = state["items"], state["sides"]
-        self.degrees_, self.taken_ = state["degrees"], state["taken"]
+        self.items_, self.sides_, self.degrees_ = state["items"], state["sides"], state["degrees"]
         self.listed_ = np.asarray(self.items_.any(axis=1))
-        read = {name.removeprefix(READER): one for name, one in state.items() if name.startswith(READER)}
-        self.reader_ = ItemReader.from_state(self.config.encoder, read)
+        self.newcomers_ = Newcomers.from_state(self.config.encoder, under(NEWCOMERS, state))

@@ -13,6 +13,7 @@ from pydantic import Field
 from torch.nn import functional
 
 from zhiyin.data import Catalogue, Dataset
+from zhiyin.nesting import behind, under
 from zhiyin.retrieve.inner_product import IndexedConfig, InnerProductRetriever
 from zhiyin.retrieve.neural.base import NeuralRetriever, tensors_under
 from zhiyin.retrieve.neural.export import Exported, SequenceScores
@@ -22,10 +23,10 @@ from zhiyin.retrieve.neural.networks import SequenceNetwork
 from zhiyin.retrieve.neural.objectives import Candidates, masked_events, next_event
 from zhiyin.retrieve.neural.people import UserReader
 from zhiyin.retrieve.neural.pretraining import load_pretrained
-from zhiyin.retrieve.neural.reading import ItemReader
 from zhiyin.retrieve.neural.sequences import Batch, Sequences
 from zhiyin.retrieve.neural.softmax import low_precision
 from zhiyin.retrieve.neural.training import Lesson, TrainingConfig
+from zhiyin.retrieve.reading import ItemReader
 from zhiyin.types import Array, BoolArray, IntArray, Queries, Ragged, ScoreArray
 
 __all__ = ["SequenceConfig", "SequenceRetriever"]
@@ -223,19 +224,17 @@ class SequenceRetriever(NeuralRetriever, InnerProductRetriever):
         self._update_index(changed)
 
     def _state(self) -> Mapping[str, Array]:
-        read = {f"{READER}{name}": value for name, value in self.reader_.state().items()}
+        read = behind(READER, self.reader_.state())
         if self.people_ is not None:
-            read |= {f"{PEOPLE}{name}": value for name, value in self.people_.state().items()}
+            read |= behind(PEOPLE, self.people_.state())
         shared = {"model.items.texts", "model.items.words.places", "model.network.people.places"}
         return {**read, **{name: one for name, one in self._weights().items() if name not in shared}}
 
     def _restore(self, state: Mapping[str, Array]) -> None:
-        read, people = (
-            {name.removeprefix(start): one for name, one in state.items() if name.startswith(start)}
-            for start in (READER, PEOPLE)
-        )
+        people = under(PEOPLE, state)
         self.people_ = UserReader.from_state(people) if people else None
         weights = tensors_under(state, "model.")
-        self._make(ItemReader.from_state(self.config.encoder, read), weights["items.taken"].numpy())
+        read = ItemReader.from_state(self.config.encoder, under(READER, state))
+        self._make(read, weights["items.taken"].numpy())
         self.model_.load_state_dict({**self.model_.state_dict(), **weights})
         self._settle()
