@@ -96,25 +96,19 @@ class EASERetriever(ForgettingRetriever):
 
     def _scores(self, queries: Queries) -> ScoreArray:
         learned = len(self.axes_ if self.approximate_ else self.weights_)
-        history = self._history(queries)[:, :learned]
+        history = self._history(queries)
+        known = history if history.shape[1] == learned else history[:, :learned]
         if self.approximate_:
-            scores = self._reduced(history)
+            scores = self._reduced(known)
         else:
-            scores = np.asarray(history @ self.weights_, dtype=np.float32)
-        scores = self._with_newcomers(scores, history)
-        scores[np.diff(history.indptr) == 0] = -np.inf
-        return scores
-
-    def _with_newcomers(self, scores: ScoreArray, history: sparse.csr_array) -> ScoreArray:
-        """Scores of all items by those of the items that were learned, and of what is told by them."""
-        items, learned = self.newcomers_.items, scores.shape[1]
-        if self._known_items > learned:
-            behind = ((0, 0), (0, self._known_items - learned))
-            scores = np.pad(scores, behind, constant_values=-np.inf)
-        if len(items):
-            told = self.newcomers_.told[:, :learned].T
-            own = (history @ told).toarray() * self.config.alike
-            scores[:, items] = scores[:, :learned] @ told + own
+            scores = np.asarray(known @ self.weights_, dtype=np.float32)
+        if beyond := self._known_items - learned:
+            scores = np.pad(scores, ((0, 0), (0, beyond)), constant_values=-np.inf)
+        new = self.newcomers_
+        if len(new.items):
+            spoken = scores + history * np.float32(self.config.alike)
+            scores[:, new.items] = (new.told @ spoken.T).T
+        scores[np.diff(known.indptr) == 0] = -np.inf
         return scores
 
     def _reduced(self, history: sparse.csr_array) -> ScoreArray:
