@@ -50,7 +50,10 @@ class Tracker:
         require("accelerate").PartialState(cpu=True)
         made = require("accelerate.tracking").LOGGER_TYPE_TO_CLASS[kind]
         run = made(name, logging_dir=folder or FOLDER)
-        run.start()
+        try:
+            run.start()
+        except OSError as error:
+            raise ConfigError("The tracker cannot write there", received=f"{target}: {error}") from error
         run.store_init_configuration({key: str(value) for key, value in config.items()})
         return cls(run)
 

@@ -262,10 +262,21 @@ class Dataset:
 
         Raises
         ------
+        InputError
+            When users are not indices.
         MissingExtraError
             When torch is not installed.
         """
         chosen = self.active_users if users is None else users
+        if not (isinstance(chosen, np.ndarray) and chosen.dtype.kind == "i" and chosen.ndim == 1) or (
+            len(chosen) and not 0 <= int(chosen.min()) <= int(chosen.max()) < self.n_users
+        ):
+            raise InputError(
+                "These are no indices of users",
+                expected=f"an array of whole numbers from 0 to {self.n_users - 1}",
+                received=str(chosen)[:100],
+                hint="index_of_users(ids) gives them.",
+            )
         return HistoryTensors.of(self.histories(chosen), chosen)
 
     @cached_property
@@ -334,13 +345,12 @@ class Dataset:
     def fingerprint(self) -> str:
         """sha256 of items, users, events, their weights, the cut, and what else is known."""
         digest = hashlib.sha256(self.catalogue.fingerprint.encode())
-        digest.update("\x1f".join(self.user_ids).encode("utf-8", "replace"))
         for name in (Columns.USER, Columns.ITEM, Columns.TIMESTAMP, Columns.VALUE):
             digest.update(self.events[name].to_numpy().tobytes())
         digest.update(self.events[Columns.EVENT].to_physical().to_numpy().tobytes())
         facts = [self.cut, self.event_types, sorted(self.event_weights.items())]
         digest.update(json.dumps(facts, ensure_ascii=False).encode("utf-8", "replace"))
-        for frame in (self.texts, self.triples):
+        for frame in (self.users, self.texts, self.triples):
             digest.update(frame.write_ndjson().encode("utf-8", "replace") if frame.height else b"")
         for name in sorted(self.vectors):
             digest.update(name.encode() + self.vectors[name].tobytes())

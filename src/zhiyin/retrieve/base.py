@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
+from safetensors import SafetensorError
 from safetensors.numpy import load_file
 from safetensors.numpy import save as to_safetensors
 
 from zhiyin.artifacts import read_json, write_bytes, write_text
 from zhiyin.config import Config, parse
 from zhiyin.data import Catalogue, Dataset
-from zhiyin.errors import InputError, NotFittedError
+from zhiyin.errors import ArtifactError, InputError, NotFittedError
 from zhiyin.nesting import behind, under
 from zhiyin.registry import resolve
 from zhiyin.retrieve.selection import hide, top_n
@@ -162,6 +163,12 @@ class ScoringRetriever(ABC):
         """
         if self.n_items_ is None:
             raise NotFittedError(type(self).__name__)
+        if len(changed) and not 0 <= int(changed.min()) <= int(changed.max()) < len(catalogue):
+            raise InputError(
+                "What has changed is not in the catalogue",
+                expected=f"indices from 0 to {len(catalogue) - 1}",
+                received=f"{changed.min()} to {changed.max()}",
+            )
         snapshot = copy.copy(self)
         snapshot._extend(catalogue, changed)
         snapshot.available_from_ = catalogue.available_from[: snapshot.n_items_]
@@ -197,7 +204,7 @@ class ScoringRetriever(ABC):
     def load(cls, folder: Path) -> Self:
         """Read what ``save`` wrote."""
         retriever = cls(**read_json(folder / "config.json"))
-        state = load_file(folder / "state.safetensors")
+        state = _read_state(folder / "state.safetensors")
         retriever.available_from_ = state.pop("available_from")
         retriever.n_items_ = len(retriever.available_from_)
         for name in cls.saved_numbers:
@@ -213,6 +220,14 @@ class ScoringRetriever(ABC):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({json.dumps(self.config.model_dump(mode='json'))[1:-1]})"
+
+
+def _read_state(file: Path) -> dict[str, Array]:
+    try:
+        state: dict[str, Array] = load_file(file)
+    except (OSError, SafetensorError) as error:
+        raise ArtifactError(f"{file} is damaged", received=str(error), hint="Fit and save again.") from error
+    return state
 
 
 def updated_component(

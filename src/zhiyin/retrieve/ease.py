@@ -42,7 +42,7 @@ class EASERetriever(ForgettingRetriever):
         ``texts``: whether items nobody took are told by their texts, read by ``encoder``; ``alike`` >= 0.
         """
 
-        regularisation: float = Field(default=300.0, gt=0)
+        regularisation: float = Field(default=300.0, gt=0, allow_inf_nan=False)
         exact_items: int = Field(default=15_000, ge=1)
         rank: int = Field(default=512, ge=1)
         seed: int = Field(default=7, ge=0, lt=2**32)

@@ -55,12 +55,18 @@ class Newcomers:
         return cls(reader, taken, items[readable], told[readable], noise)
 
     def read(self, catalogue: Catalogue, changed: IntArray) -> Self:
-        """The same for a catalogue that has grown, or whose texts at ``changed`` differ."""
+        """The same for a catalogue that has grown, or whose texts at ``changed`` differ.
+
+        Of the other newcomers those are told again of whom a changed item tells.
+        """
         n = len(catalogue)
         reader = self.reader.read(catalogue, changed)
         taken = np.pad(self.taken, (0, n - len(self.taken)))
-        new = self._told(reader, taken, changed[~taken[changed]], self.noise)
-        kept = np.flatnonzero(~np.isin(self.items, changed))
+        teachers = changed[taken[changed]]
+        again = np.flatnonzero(np.diff(self.told[:, teachers].tocsr().indptr))
+        anew = np.union1d(changed[~taken[changed]], self.items[again]).astype(np.int32)
+        new = self._told(reader, taken, anew, self.noise)
+        kept = np.flatnonzero(~np.isin(self.items, anew))
         items = np.concatenate([self.items[kept], new.items])
         old = sparse.csr_array(self.told[kept])
         old.resize((len(kept), n))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -12,19 +14,21 @@ from torch import nn
 
 from zhiyin import __version__
 from zhiyin.caches import content_key
-from zhiyin.data import Dataset, held_out_task
+from zhiyin.data import Catalogue, Dataset, held_out_task
 from zhiyin.draws import generator
 from zhiyin.evaluate import ranking
 from zhiyin.lm import cache_folder
+from zhiyin.logs import get_logger
 from zhiyin.nesting import under
 from zhiyin.retrieve.base import ScoringRetriever
 from zhiyin.retrieve.forgetting import ForgettingConfig, ForgettingRetriever
 from zhiyin.retrieve.neural.export import Exported
 from zhiyin.retrieve.neural.training import Course, Lesson, TrainingConfig, train
-from zhiyin.types import Array
+from zhiyin.types import Array, IntArray
 
-__all__ = ["FadingNetwork", "FadingNetworkConfig", "NeuralRetriever", "tensors_under"]
+__all__ = ["FadingNetwork", "FadingNetworkConfig", "NeuralRetriever", "tensors_under", "weights_drawn"]
 
+log = get_logger("retrieve")
 K = 10
 JUDGED_USERS = 3000
 
@@ -71,12 +75,12 @@ class NeuralRetriever(ScoringRetriever):
 
     def _train(self, known: Dataset, valid: Dataset | None) -> None:
         own, name = self.config, type(self).__name__
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(int(generator(own.seed, 0, stream="weights").integers(2**31)))
+        with weights_drawn(own.seed):
             self._prepare(known)
         epochs = None if valid is not None else int(self.epochs_) or own.epochs
         later = None if valid is None else valid.fingerprint
-        key = content_key(__version__, name, own.model_dump(mode="json"), known.fingerprint, later, epochs)
+        told = own.model_dump(mode="json"), self._started_from()
+        key = content_key(__version__, name, *told, known.fingerprint, later, epochs)
         self.course_ = train(
             self._lesson(known),
             own,
@@ -88,9 +92,29 @@ class NeuralRetriever(ScoringRetriever):
         self.epochs_ = self.course_.epochs
         self._settle()
 
-    def _judge(self, known: Dataset, valid: Dataset) -> Callable[[], float]:
-        """NDCG@10 on validation, of the weights as they are."""
+    def _started_from(self) -> str:
+        """Digest of what training starts from beside the data and the config."""
+        return ""
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what ``save`` wrote."""
+        with torch.random.fork_rng(devices=[]):
+            return super().load(folder)
+
+    def with_catalogue(self, catalogue: Catalogue, changed: IntArray) -> Self:
+        """A snapshot for a catalogue that has grown or whose texts have changed."""
+        with torch.random.fork_rng(devices=[]):
+            return super().with_catalogue(catalogue, changed)
+
+    def _judge(self, known: Dataset, valid: Dataset) -> Callable[[], float] | None:
+        """NDCG@10 on validation, of the weights as they are; None: validation tells nothing."""
         task = held_out_task(known, valid).sample(JUDGED_USERS, seed=0)
+        if not len(task.relevant.items):
+            log.warning(
+                "nobody took anything new in validation: all epochs are made", epochs=self.config.epochs
+            )
+            return None
 
         def judge() -> float:
             self._settle()
@@ -131,6 +155,14 @@ class FadingNetwork(NeuralRetriever, ForgettingRetriever):
         if valid is not None and chooses:
             self._choose_half_life(self._task(train, valid))
         return self
+
+
+@contextlib.contextmanager
+def weights_drawn(seed: int) -> Iterator[None]:
+    """Inside the block torch draws fresh weights by the seed; afterwards goes on as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(generator(seed, 0, stream="weights").integers(2**31)))
+        yield
 
 
 def tensors_under(state: Mapping[str, Array], prefix: str) -> dict[str, torch.Tensor]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Mapping, Sequence
@@ -49,7 +50,9 @@ class Checkpoint:
             if time.time() - old.stat().st_mtime > ABANDONED_SECONDS:
                 old.unlink(missing_ok=True)
         told = {name: value.clone().contiguous() for name, value in state.items()}
-        write_bytes(self.file, to_safetensors(told, metadata={"numbers": json.dumps(dict(numbers))}))
+        metadata = {"numbers": json.dumps(dict(numbers))}
+        metadata["digest"] = _digest(told, metadata["numbers"])
+        write_bytes(self.file, to_safetensors(told, metadata=metadata))
 
     def read(
         self, module: nn.Module, best: dict[str, Tensor], optimisers: Sequence[torch.optim.Optimizer]
@@ -60,11 +63,16 @@ class Checkpoint:
         try:
             with safe_open(self.file, "pt") as opened:
                 state = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
-                numbers: dict[str, Any] = json.loads(opened.metadata()["numbers"])
-            module.load_state_dict(under(NOW, state))
-        except (SafetensorError, OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+                metadata = opened.metadata()
+            if metadata["digest"] != _digest(state, metadata["numbers"]):
+                raise ValueError("its content is not what was written")
+            numbers: dict[str, Any] = json.loads(metadata["numbers"])
+            if _shapes(under(NOW, state)) != _shapes(module.state_dict()):
+                raise ValueError("it is of another network")
+        except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
             log.warning("a checkpoint that cannot be read is left", file=str(self.file), reason=str(error))
             return None
+        module.load_state_dict(under(NOW, state))
         best.update(under(BEST, state))
         for at, optimiser in enumerate(optimisers):
             moments: dict[int, dict[str, Any]] = {}
@@ -81,3 +89,14 @@ class Checkpoint:
         """Forget what was kept."""
         if self.file is not None:
             self.file.unlink(missing_ok=True)
+
+
+def _shapes(state: Mapping[str, Tensor]) -> dict[str, torch.Size]:
+    return {name: value.shape for name, value in state.items()}
+
+
+def _digest(state: Mapping[str, Tensor], numbers: str) -> str:
+    digest = hashlib.sha256(numbers.encode())
+    for name in sorted(state):
+        digest.update(name.encode() + state[name].contiguous().numpy().tobytes())
+    return digest.hexdigest()

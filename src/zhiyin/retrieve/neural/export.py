@@ -29,7 +29,7 @@ OPSET = 18
 class Exported:
     """A module from a batch of histories to scores; ``inputs``: an example of each, in order.
 
-    All inputs are [B, W] but ``lengths`` [B]; the outputs are scores float32 [B, n_items].
+    All inputs are [B, W] but ``lengths`` and ``people`` [B]; the outputs are scores float32 [B, n_items].
     """
 
     module: nn.Module
@@ -45,9 +45,18 @@ class SequenceScores(nn.Module):
         for name, value in (("table", table), ("answers", answers), ("known", known)):
             self.register_buffer(name, value.clone())
 
-    def forward(self, items: Tensor, kinds: Tensor, gaps: Tensor, asked: Tensor, lengths: Tensor) -> Tensor:
+    def forward(
+        self,
+        items: Tensor,
+        kinds: Tensor,
+        gaps: Tensor,
+        asked: Tensor,
+        lengths: Tensor,
+        people: Tensor | None = None,
+    ) -> Tensor:
         """Scores of all items, -inf for those nothing is known of."""
-        batch = Batch(items, kinds, gaps, asked, lengths, -torch.ones_like(lengths), *[lengths] * 4)
+        who = -torch.ones_like(lengths) if people is None else people
+        batch = Batch(items, kinds, gaps, asked, lengths, who, *[lengths] * 4)
         hidden = self.model.network(functional.embedding(items, self.table), batch)  # type: ignore[arg-type]
         last = hidden.gather(1, (lengths - 1)[:, None, None].expand(-1, 1, hidden.shape[2]))[:, 0]
         scores = self.model.asks(last) @ self.answers.t()  # type: ignore[operator]
@@ -66,12 +75,15 @@ def export_onnx(retriever: object, file: Path) -> Path:
     Returns
     -------
     Path
-        The file. Its inputs, int64 unless said: ``items`` [B, W], what was taken, oldest first. Sequence
-        models (``sasrec``, ``two-tower``) take 0 as pad on the right, ``lengths`` [B], at least 1, and, all
-        [B, W], ``kinds`` (codes of events' types), ``gaps`` (steps of time until the next event: 0 at once,
-        else 1 + floor(log2 of the minutes), at most 23) and ``asked`` (type of the next event); the others
-        take items once each with -1 as pad, and ``values`` float32 [B, W]. Its output ``scores`` is float32
-        [B, n_items].
+        The file. Its inputs, int64 unless said: ``items`` [B, W], what was taken of items it knows, oldest
+        first. Sequence models (``sasrec``, ``two-tower``) take at most the newest ``length`` events, 0 as
+        pad on the right, ``lengths`` [B], at least 1, and, all [B, W], ``kinds`` (codes of events' types),
+        ``gaps`` (time until the next event, of the newest one until the question: 0 at once, else 1 + floor
+        of log2 of the minutes, 1 to 23) and ``asked`` (type of the next event); a two-tower that reads
+        attributes of users takes ``people`` [B], what ``retriever.people_.rows(ids)`` gives. The others take
+        items once each with -1 as pad, and ``values`` float32 [B, W]: the rating (``recommender-model``);
+        2^(-age / half_life), 1 where nothing fades (``ncf``); or that times the strength (``lightgcn``). Its
+        output ``scores`` is float32 [B, n_items]; nothing is hidden.
 
     Raises
     ------

@@ -25,8 +25,8 @@ class ItemTable(nn.Module):
     float32 [n, p] or None; zero rows: no text. ``words``: int64 [n, f] places among ``n_words``, -1 pads, or
     None. ``forget``: share of items whose own embedding is left out in a step of training, so that texts
     learn to stand alone (Volkovs, Yu & Poutanen 2017, "DropoutNet"). ``start`` float32 [n, d]: where own
-    embeddings begin; None: at random. ``sparse``: only the rows of a step change. ``low``: texts are read in
-    bfloat16 while training.
+    embeddings begin, at random in zero rows; None: at random. ``sparse``: only the rows of a step change.
+    ``low``: texts are read in bfloat16 while training.
     """
 
     def __init__(
@@ -51,7 +51,9 @@ class ItemTable(nn.Module):
         self.own = nn.Embedding(n, width, sparse=sparse)
         nn.init.normal_(self.own.weight, std=SPREAD)
         if start is not None:
-            self.own.weight.data.copy_(torch.from_numpy(start))
+            begun = torch.from_numpy(start)
+            told = begun.any(dim=1)
+            self.own.weight.data[told] = begun[told]
         self.own.weight.data[~self.taken] = 0.0  # and so they stay: nothing asks for them
         self.texts: Tensor | None
         self.register_buffer("texts", None if texts is None else torch.from_numpy(texts))
@@ -91,9 +93,11 @@ class ItemTable(nn.Module):
 def leading_axes(vectors: ScoreArray, width: int) -> ScoreArray:
     """The ``width`` directions in which vectors differ most, float32 [p, width].
 
-    They are scaled so that vectors along them have the spread that embeddings begin with.
+    They are scaled so that vectors along them have the spread that embeddings begin with; where there are no
+    vectors, as if there were unit ones.
     """
     _, every = np.linalg.eigh(vectors.T.astype(np.float64) @ vectors)
     axes = np.zeros((vectors.shape[1], width))
     axes[:, : every.shape[1]] = every[:, ::-1][:, :width]
-    return (axes * (SPREAD / max(float((vectors @ axes).std()), 1e-12))).astype(np.float32)
+    spread = float((vectors @ axes).std()) if vectors.any() else len(axes) ** -0.5
+    return (axes * (SPREAD / spread)).astype(np.float32)

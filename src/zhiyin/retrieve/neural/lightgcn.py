@@ -18,7 +18,7 @@ from zhiyin.retrieve.neural.base import FadingNetwork, FadingNetworkConfig
 from zhiyin.retrieve.neural.export import Exported
 from zhiyin.retrieve.neural.graphs import Propagation
 from zhiyin.retrieve.neural.softmax import low_precision, softmax_loss
-from zhiyin.retrieve.neural.training import Lesson
+from zhiyin.retrieve.neural.training import MOST_DIMENSIONS, Lesson
 from zhiyin.retrieve.newcomers import Newcomers
 from zhiyin.types import Array, BoolArray, IntArray, Queries, ScoreArray
 
@@ -65,9 +65,9 @@ class GraphScores(nn.Module):
         self.scale = scale
 
     def forward(self, items: Tensor, values: Tensor) -> Tensor:
-        """Items int64 [B, W], -1 pads, of values above 0 -> scores float32 [B, n_items]."""
-        inside = ((items >= 0) & (values > 0)).float()
-        sums = (nn.functional.embedding(items.clamp(min=0), self.sides) * inside[:, :, None]).sum(1)
+        """Items int64 [B, W], -1 pads; values float32 [B, W] -> scores float32 [B, n_items]."""
+        weights = torch.where(items >= 0, values, 0.0)
+        sums = (nn.functional.embedding(items.clamp(min=0), self.sides) * weights[:, :, None]).sum(1)
         scores = nn.functional.normalize(sums, dim=1) * self.scale @ self.items.t()
         return scores.masked_fill(~self.listed, -torch.inf)
 
@@ -89,7 +89,7 @@ class LightGCNRetriever(FadingProductRetriever, FadingNetwork):
         ``texts``: whether items nobody took are placed by what they are called.
         """
 
-        dimensions: int = Field(default=128, ge=1)
+        dimensions: int = Field(default=128, ge=1, le=MOST_DIMENSIONS)
         layers: int = Field(default=2, ge=1, le=6)
         scale: float = Field(default=12.0, gt=0)
         texts: bool = True

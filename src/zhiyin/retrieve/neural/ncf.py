@@ -15,8 +15,8 @@ from torch.nn import functional
 from zhiyin.data import Dataset
 from zhiyin.retrieve.neural.base import FadingNetwork, FadingNetworkConfig, tensors_under
 from zhiyin.retrieve.neural.export import Exported
-from zhiyin.retrieve.neural.pairs import PairNetwork, Pairs, PairScores, spans
-from zhiyin.retrieve.neural.training import Lesson
+from zhiyin.retrieve.neural.pairs import Hidden, PairNetwork, Pairs, PairScores, spans
+from zhiyin.retrieve.neural.training import MOST_DIMENSIONS, Lesson
 from zhiyin.types import Array, BoolArray, Queries, ScoreArray
 
 __all__ = ["NCFRetriever"]
@@ -37,9 +37,9 @@ class NCFRetriever(FadingNetwork):
     class Config(FadingNetworkConfig):
         """``dimensions`` of each of the vectors; ``hidden`` layers; ``negatives``; ``dropout``."""
 
-        dimensions: int = Field(default=64, ge=1)
-        hidden: tuple[int, ...] = Field(default=(64, 32), min_length=1)
-        negatives: int = Field(default=4, ge=1)
+        dimensions: int = Field(default=64, ge=1, le=MOST_DIMENSIONS)
+        hidden: Hidden = (64, 32)
+        negatives: int = Field(default=4, ge=1, le=1000)
         dropout: float = Field(default=0.2, ge=0, lt=1)
         batch: int = Field(default=4096, ge=1)
         weight_decay: float = Field(default=0.1, ge=0)

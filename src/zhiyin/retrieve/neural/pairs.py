@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from pydantic import Field
 from scipy import sparse
 from torch import Tensor, nn
 from torch.nn import functional
@@ -16,7 +18,10 @@ from torch.nn import functional
 from zhiyin.retrieve.neural.graphs import product
 from zhiyin.types import ScoreArray
 
-__all__ = ["PairNetwork", "PairScores", "Pairs", "spans"]
+__all__ = ["Hidden", "PairNetwork", "PairScores", "Pairs", "spans"]
+
+Hidden = Annotated[tuple[Annotated[int, Field(ge=1, le=65_536)], ...], Field(min_length=1)]
+"""Units of each layer."""
 
 SPREAD = 0.05
 BUFFER = 8 << 20  # numbers in the first layer of a chunk of pairs
@@ -116,7 +121,7 @@ class PairScores(nn.Module):
     """What a network of pairs answers: items of histories with their weights -> scores of all items.
 
     ``centre``, where there is one: values count by how far from it they are, at least ``least``, and it is
-    added to the scores; else every item counts 1. Items not in ``listed`` bool [n_items] have the score -inf.
+    added to the scores; else they are weights as they are. Items not in ``listed`` bool [n_items] score -inf.
     """
 
     def __init__(
@@ -130,12 +135,13 @@ class PairScores(nn.Module):
     def forward(self, items: Tensor, values: Tensor) -> Tensor:
         """Items int64 [B, W], -1 pads; values float32 [B, W] -> scores float32 [B, n_items]."""
         inside = (items >= 0).float()
-        weights = values * 0 + 1
+        weights, counts = values, torch.where(items >= 0, values, 0.0)
         if self.centre is not None:
             far = values - self.centre
-            weights = torch.where(far.abs() < self.least, self.least, far)
-        vectors = self.network.given(items.clamp(min=0)) * (weights * inside)[:, :, None]
-        scores = self.network.scores(vectors.sum(1), inside.sum(1)) + (self.centre or 0.0)
+            weights, counts = torch.where(far.abs() < self.least, self.least, far), inside
+        weights = torch.where(items >= 0, weights, 0.0)
+        vectors = self.network.given(items.clamp(min=0)) * weights[:, :, None]
+        scores = self.network.scores(vectors.sum(1), counts.sum(1)) + (self.centre or 0.0)
         return scores.masked_fill(~self.listed, -torch.inf)
 
 

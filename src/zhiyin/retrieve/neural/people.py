@@ -76,6 +76,6 @@ def _told(column: pl.Series) -> list[str | None]:
     if column.dtype.is_numeric() and column.n_unique() > BINS:
         edges = np.unique(np.nanquantile(column.cast(pl.Float64).to_numpy(), np.arange(1, BINS) / BINS))
         bins = np.searchsorted(edges, column.cast(pl.Float64).to_numpy())
-        known = column.is_not_null().to_numpy()
+        known = np.isfinite(column.cast(pl.Float64).fill_null(np.nan).to_numpy())
         return [f"{column.name}~{one}" if there else None for one, there in zip(bins, known, strict=True)]
     return [None if one is None or one == "" else f"{column.name}={one}" for one in column.to_list()]

@@ -11,16 +11,17 @@ from scipy import sparse
 from torch import Tensor
 from torch.nn import functional
 
-from zhiyin.data import Dataset
+from zhiyin.data import Columns, Dataset
 from zhiyin.errors import InputError
 from zhiyin.retrieve.neural.base import NeuralRetriever, tensors_under
 from zhiyin.retrieve.neural.export import Exported
-from zhiyin.retrieve.neural.pairs import PairNetwork, Pairs, PairScores, spans
-from zhiyin.retrieve.neural.training import Lesson, TrainingConfig
-from zhiyin.types import Array, IntArray, Queries, Ragged, ScoreArray
+from zhiyin.retrieve.neural.pairs import Hidden, PairNetwork, Pairs, PairScores, spans
+from zhiyin.retrieve.neural.training import MOST_DIMENSIONS, Lesson, TrainingConfig
+from zhiyin.types import Array, BoolArray, IntArray, Queries, Ragged, ScoreArray
 
 __all__ = ["RecommenderModel"]
 
+ENTRIES = 1_000_000  # of histories at a time
 LEAST = 1e-3  # of a value's distance from the mean: that it was rated is told as well
 
 
@@ -36,8 +37,8 @@ class RecommenderModel(NeuralRetriever):
     class Config(TrainingConfig):
         """``dimensions`` of embeddings; ``hidden`` layers; ``dropout``."""
 
-        dimensions: int = Field(default=32, ge=1)
-        hidden: tuple[int, ...] = Field(default=(64, 32), min_length=1)
+        dimensions: int = Field(default=32, ge=1, le=MOST_DIMENSIONS)
+        hidden: Hidden = (64, 32)
         dropout: float = Field(default=0.2, ge=0, lt=1)
         batch: int = Field(default=2048, ge=1)
         weight_decay: float = Field(default=0.05, ge=0)
@@ -51,6 +52,15 @@ class RecommenderModel(NeuralRetriever):
         self.mean_ = 0.0
 
     def _prepare(self, known: Dataset) -> None:
+        least = known.events[Columns.VALUE].min()
+        if isinstance(least, float) and least <= 0:
+            raise InputError(
+                "Ratings of 0 and below cannot be told from no rating",
+                expected="values above 0",
+                received=f"{least:g}",
+                hint="Add the same number to all of them.",
+            )
+        self.taken_: BoolArray = known.counts > 0
         self.mean_ = float(known.matrix.data.mean()) if known.matrix.nnz else 0.0
         self._make(known.n_items)
 
@@ -82,23 +92,23 @@ class RecommenderModel(NeuralRetriever):
 
         return Lesson(self.model_, batches, loss, lambda pairs: len(pairs.targets))
 
-    def _judge(self, known: Dataset, valid: Dataset) -> Callable[[], float]:
+    def _judge(self, known: Dataset, valid: Dataset) -> Callable[[], float] | None:
         if known.matrix.nnz == 0 or np.ptp(known.matrix.data) == 0:
             return super()._judge(known, valid)
         users = valid.active_users
         histories, later = known.histories(users), valid.histories(users)
-        asked = histories.take(later.rows)
 
         def judge() -> float:
             self._settle()
-            return -float(np.sqrt(np.mean((self.predict(asked, later.items) - later.values) ** 2)))
+            found = self._foretold(histories, later.rows, later.items)
+            return -float(np.sqrt(np.mean((found - later.values) ** 2)))
 
         return judge
 
     def exported(self) -> Exported:
         """What an ONNX file is made of."""
         places = torch.tensor([[0, 1, -1], [0, -1, -1]])
-        listed = torch.ones(len(self.model_.bias), dtype=torch.bool)
+        listed = torch.from_numpy(self.taken_)
         module = PairScores(self.model_, centre=self.mean_, least=LEAST, listed=listed)
         return Exported(module, {"items": places, "values": torch.ones(places.shape)})
 
@@ -127,22 +137,39 @@ class RecommenderModel(NeuralRetriever):
                 expected=f"one a user, from 0 to {n - 1}",
                 received=f"{len(items)} for {len(histories)} users",
             )
-        told = self._told(histories.matrix(n))
-        own = np.asarray(told[np.arange(len(items)), items]).ravel().astype(np.float32)
-        rows, asked = torch.arange(len(items)), torch.from_numpy(items.astype(np.int64))
-        with torch.inference_mode():
-            far = self.model_(Pairs(told, rows, asked, torch.from_numpy(own), torch.empty(0)))
-        return np.asarray(far.numpy() + self.mean_, dtype=np.float32)
+        return self._foretold(histories, np.arange(len(items)), items)
+
+    def _foretold(self, histories: Ragged, users: Array, items: IntArray) -> ScoreArray:
+        """The value of each item for the history of its row ``users``, float32 [n]."""
+        told = self._told(histories.matrix(len(self.model_.bias)))
+        found = np.empty(len(items), dtype=np.float32)
+        sizes = np.diff(told.indptr)[users]
+        for start, end in spans(np.concatenate([[0], np.cumsum(sizes)]), ENTRIES):
+            part, asked = told[users[start:end]], items[start:end]
+            own = np.asarray(part[np.arange(end - start), asked]).ravel().astype(np.float32)
+            pairs = Pairs(
+                part,
+                torch.arange(end - start),
+                torch.from_numpy(asked.astype(np.int64)),
+                torch.from_numpy(own),
+                torch.empty(0),
+            )
+            with torch.inference_mode():
+                found[start:end] = self.model_(pairs).numpy() + self.mean_
+        return found
 
     def _scores(self, queries: Queries) -> ScoreArray:
         with torch.inference_mode():
             far = self.model_.everything(self._told(queries.histories.matrix(len(self.model_.bias))))
-        return np.asarray(far + np.float32(self.mean_), dtype=np.float32)
+        scores = np.asarray(far + np.float32(self.mean_), dtype=np.float32)
+        scores[:, ~self.taken_] = -np.inf
+        return scores
 
     def _state(self) -> Mapping[str, Array]:
-        return self._weights()
+        return {"taken": self.taken_, **self._weights()}
 
     def _restore(self, state: Mapping[str, Array]) -> None:
+        self.taken_ = state["taken"]
         weights = tensors_under(state, "model.")
         self._make(len(weights["bias"]))
         self.model_.load_state_dict(weights)

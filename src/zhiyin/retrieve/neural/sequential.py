@@ -22,10 +22,10 @@ from zhiyin.retrieve.neural.model import SequenceModel
 from zhiyin.retrieve.neural.networks import SequenceNetwork
 from zhiyin.retrieve.neural.objectives import Candidates, masked_events, next_event
 from zhiyin.retrieve.neural.people import UserReader
-from zhiyin.retrieve.neural.pretraining import load_pretrained
+from zhiyin.retrieve.neural.pretraining import load_pretrained, pretrained_digest
 from zhiyin.retrieve.neural.sequences import Batch, Sequences
 from zhiyin.retrieve.neural.softmax import low_precision
-from zhiyin.retrieve.neural.training import Lesson, TrainingConfig
+from zhiyin.retrieve.neural.training import MOST_DIMENSIONS, Lesson, TrainingConfig
 from zhiyin.retrieve.reading import ItemReader
 from zhiyin.types import Array, BoolArray, IntArray, Queries, Ragged, ScoreArray
 
@@ -52,14 +52,14 @@ class SequenceConfig(IndexedConfig, TrainingConfig):
     between events is read. ``pretrained``: a folder that ``pretrain`` wrote, to start from.
     """
 
-    dimensions: int = Field(default=128, ge=1)
-    length: int = Field(default=50, ge=1)
+    dimensions: int = Field(default=128, ge=1, le=MOST_DIMENSIONS)
+    length: int = Field(default=50, ge=1, le=10_000)
     dropout: float = Field(default=0.35, ge=0, lt=1)
     text: TextUse = "add"
     encoder: str = "minilm-l6"
     words: bool = True
     forget: float = Field(default=0.1, ge=0, lt=1)
-    negatives: int | None = Field(default=None, ge=0)
+    negatives: int | None = Field(default=None, ge=0, le=1_000_000)
     smoothing: float = Field(default=0.0, ge=0, lt=1)
     propensity: float = Field(default=0.0, ge=0, le=1)
     memory: float | None = Field(default=None, gt=0)
@@ -78,6 +78,8 @@ class SequenceRetriever(NeuralRetriever, InnerProductRetriever):
     config: SequenceConfig
     model_: SequenceModel
     people_: UserReader | None = None
+    taken_: BoolArray
+    axes_: ScoreArray | None = None
     saved_numbers = ("cut_", "epochs_", "kinds_", "asked_kind_")
 
     def __init__(self, **params: Any) -> None:
@@ -97,9 +99,15 @@ class SequenceRetriever(NeuralRetriever, InnerProductRetriever):
             known.catalogue, encoder=own.encoder, vectors=own.text != "none", words=own.words
         )
         self.people_ = self._read_users(known)
+        self.axes_ = None
+        if own.text == "start" and reader.vectors is not None:
+            self.axes_ = leading_axes(reader.vectors, own.dimensions)
         self._make(reader, known.counts > 0)
         if own.pretrained is not None:
-            load_pretrained(Path(own.pretrained), self.model_, own.encoder)
+            load_pretrained(Path(own.pretrained), self)
+
+    def _started_from(self) -> str:
+        return "" if self.config.pretrained is None else pretrained_digest(Path(self.config.pretrained))
 
     def _read_users(self, known: Dataset) -> UserReader | None:
         """What is read of users; None: nothing."""
@@ -108,21 +116,20 @@ class SequenceRetriever(NeuralRetriever, InnerProductRetriever):
 
     def _make(self, reader: ItemReader, taken: BoolArray) -> None:
         """Take over what is read of items, and a fresh model of them."""
-        own = self.config
-        start = None
-        if own.text == "start" and reader.vectors is not None:
-            start = reader.vectors @ leading_axes(reader.vectors, own.dimensions)
-            taken = taken | start.any(axis=1)
-        self.reader_ = reader
+        own, start, owned = self.config, None, taken
+        if self.axes_ is not None and reader.vectors is not None:
+            start = reader.vectors @ self.axes_
+            owned = taken | start.any(axis=1)
+        self.reader_, self.taken_ = reader, taken
         table = ItemTable(
-            taken,
+            owned,
             own.dimensions,
             texts=reader.vectors if own.text == "add" else None,
             words=reader.words,
             n_words=len(reader.vocabulary),
             start=start,
             forget=own.forget,
-            sparse=bool(self._negatives(len(taken))),
+            sparse=bool(self._negatives(len(owned))),
             low=low_precision(own.precision),
         )
         self.model_ = SequenceModel(table, self._network(), own.scale)
@@ -159,8 +166,9 @@ class SequenceRetriever(NeuralRetriever, InnerProductRetriever):
         The network and the reading of texts are those of ``other``, where there is one.
         """
         reader = ItemReader.of(known.catalogue, encoder=self.config.encoder, vectors=True, words=False)
-        self.kinds_, self.asked_kind_ = 1, 0
+        self.kinds_, self.asked_kind_, self.axes_ = 1, 0, None
         self._make(reader, np.zeros(known.n_items, dtype=bool))
+        self.model_.items.own.weight.requires_grad_(False)
         if other is not None:
             self.model_.network, self.model_.items.read = other.network, other.items.read
         return self._asked_for(known, next_event if objective == "next" else masked_events)
@@ -177,8 +185,11 @@ class SequenceRetriever(NeuralRetriever, InnerProductRetriever):
         known = torch.from_numpy(self.known_)
         module = SequenceScores(self.model_, self.inputs_, torch.from_numpy(self.answers_), known)
         # A tensor of its own each: one object would be taken for one input.
-        places = {name: torch.zeros(2, 3, dtype=torch.int64) for name in PLACED}
-        return Exported(module, {**places, "lengths": torch.tensor([3, 2])})
+        inputs = {name: torch.zeros(2, 3, dtype=torch.int64) for name in PLACED}
+        inputs["lengths"] = torch.tensor([3, 2])
+        if self.people_ is not None:
+            inputs["people"] = torch.tensor([0, -1])
+        return Exported(module, inputs)
 
     def _settle(self) -> None:
         """Work out the vectors of all items."""
@@ -209,32 +220,37 @@ class SequenceRetriever(NeuralRetriever, InnerProductRetriever):
     def _extend(self, catalogue: Catalogue, changed: IntArray) -> None:
         weights = {name: value.clone() for name, value in self.model_.state_dict().items()}
         old, n = len(self.known_), len(catalogue)
-        taken = np.zeros(n, dtype=bool)
-        taken[:old] = weights["items.taken"].numpy()
+        taken = np.pad(self.taken_, (0, n - old))
         self._make(self.reader_.read(catalogue, changed), taken)
         fresh = self.model_.state_dict()
         for name in ("items.taken", "items.texts", "items.words.places"):
             if name in fresh:
                 weights[name] = fresh[name]
-        own = fresh["items.own.weight"].clone()  # of new items: where their texts say, or nothing
-        own[:old] = weights["items.own.weight"]
+        own = fresh["items.own.weight"].clone()
+        kept = np.ones(old, dtype=bool)  # the others: where their texts say now, or nothing
+        kept[changed[changed < old]] = False
+        kept |= taken[:old]
+        own[:old][kept] = weights["items.own.weight"][kept]
         self.model_.load_state_dict({**weights, "items.own.weight": own})
         self.n_items_ = n
         self._settle()
         self._update_index(changed)
 
     def _state(self) -> Mapping[str, Array]:
-        read = behind(READER, self.reader_.state())
+        read = {**behind(READER, self.reader_.state()), "taken": self.taken_}
         if self.people_ is not None:
             read |= behind(PEOPLE, self.people_.state())
+        if self.axes_ is not None:
+            read["axes"] = self.axes_
         shared = {"model.items.texts", "model.items.words.places", "model.network.people.places"}
         return {**read, **{name: one for name, one in self._weights().items() if name not in shared}}
 
     def _restore(self, state: Mapping[str, Array]) -> None:
         people = under(PEOPLE, state)
         self.people_ = UserReader.from_state(people) if people else None
+        self.axes_ = state.get("axes")
         weights = tensors_under(state, "model.")
         read = ItemReader.from_state(self.config.encoder, under(READER, state))
-        self._make(read, weights["items.taken"].numpy())
+        self._make(read, state["taken"])
         self.model_.load_state_dict({**self.model_.state_dict(), **weights})
         self._settle()

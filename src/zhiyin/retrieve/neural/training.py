@@ -16,16 +16,17 @@ from torch import Tensor, nn
 
 from zhiyin import config
 from zhiyin.draws import generator
-from zhiyin.errors import InputError
+from zhiyin.errors import ArtifactError, InputError
 from zhiyin.logs import get_logger, progress
 from zhiyin.retrieve.neural.checkpoint import Checkpoint
 from zhiyin.tracking import Tracker
 
-__all__ = ["Course", "Lesson", "TrainingConfig", "train"]
+__all__ = ["MOST_DIMENSIONS", "Course", "Lesson", "TrainingConfig", "train"]
 
 log = get_logger("training")
 B = TypeVar("B")
 Precision = Literal["auto", "float32", "bfloat16"]
+MOST_DIMENSIONS = 8192  # of vectors
 WARM_UP = 100  # steps, of the first epoch
 SLOWEST = 0.02  # of the rate, in the last epoch
 SAVE_SECONDS = 20.0
@@ -148,7 +149,7 @@ class _Run(Generic[B]):
         if not count:
             raise InputError(
                 "There is nothing to train on",
-                expected="users with at least two events",
+                expected="users with two events or more, of values above 0 and of items with something known",
                 received="none",
                 hint="Use a method that needs no sequences, such as popular.",
             )
@@ -191,7 +192,11 @@ class _Run(Generic[B]):
         """Write what there is, where that is some while ago."""
         if self.checkpoint.file is not None and time.monotonic() - self.saved > SAVE_SECONDS:
             numbers = {**vars(self.course), "steps": self.steps}
-            self.checkpoint.write(self.lesson.module, self.best, self.optimisers, numbers)
+            try:
+                self.checkpoint.write(self.lesson.module, self.best, self.optimisers, numbers)
+            except (ArtifactError, OSError) as error:
+                log.warning("training goes on without checkpoints", reason=str(error))
+                self.checkpoint = Checkpoint(None)
             self.saved = time.monotonic()
 
     def resume(self) -> int:
@@ -222,7 +227,8 @@ def _rate(config: TrainingConfig, epoch: int) -> float:
 
 def _optimisers(module: nn.Module, config: TrainingConfig) -> list[torch.optim.Optimizer]:
     """AdamW, decaying matrices only; SparseAdam where few rows of a table change in a step."""
-    sparse = [m.weight for m in module.modules() if isinstance(m, nn.Embedding) and m.sparse]
+    tables = [m for m in module.modules() if isinstance(m, nn.Embedding) and m.sparse]
+    sparse = [table.weight for table in tables if table.weight.requires_grad]
     kept = {id(one) for one in sparse}
     dense = [one for one in module.parameters() if id(one) not in kept and one.requires_grad]
     groups: list[dict[str, Any]] = [

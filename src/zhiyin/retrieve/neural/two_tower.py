@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 from pydantic import Field
 
@@ -28,11 +30,11 @@ class TwoTowerRetriever(SequenceRetriever):
         ``users``: whether attributes of users are read.
         """
 
-        half_lives: tuple[float, ...] = (1.0, 5.0, 1e9)
-        hidden: int = Field(default=256, ge=1)
+        half_lives: tuple[Annotated[float, Field(gt=0)], ...] = Field(default=(1.0, 5.0, 1e9), min_length=1)
+        hidden: int = Field(default=256, ge=1, le=65_536)
         users: bool = True
         batch: int = Field(default=2048, ge=1)
-        negatives: int | None = Field(default=256, ge=0)
+        negatives: int | None = Field(default=256, ge=0, le=1_000_000)
 
     config: Config
 
