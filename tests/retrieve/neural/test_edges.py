@@ -1,6 +1,7 @@
 """What goes wrong, or nearly: odd data, damaged files, networks that start from others."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -215,9 +216,7 @@ def test_arrays_that_do_not_fit_are_told():
     queries = queries_for(["u0"])
     few = np.ones(3, dtype=bool)
     with pytest.raises(InputError, match="does not tell of all items"):
-        ease.retrieve(
-            type(queries)(queries.users, queries.histories, queries.keys, allowed=np.ones(3, bool)), 2
-        )
+        ease.retrieve(replace(queries, allowed=few), 2)
     with pytest.raises(InputError, match="not in the catalogue"):
         ease.with_catalogue(data.catalogue, np.array([500]))
     for users in ([1, 2], np.array(["u1"]), np.array([10**6]), np.array([1.5]), np.array([True])):
