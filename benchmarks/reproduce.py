@@ -165,7 +165,8 @@ def beauty() -> Section:
         published,
         ours,
         f"{len(task.queries)} users, {split.train.n_items} items, fitted on train alone; the validation item "
-        "is in the history of the question, as is usual; fusion and blend learn their weights on validation, on which networks stop. "
+        "is in the history of the question, as is usual; fusion and blend learn their weights on validation, "
+        "and networks stop on it. "
         "We leave out of a list what the user has seen; papers differ in that and rarely say. Above how many "
         f"of the printed NDCG@10 our methods stand: {', '.join(standing)}.",
     )
