@@ -139,6 +139,12 @@ class ScoringRetriever(ABC):
         """
         if self.n_items_ is None:
             raise NotFittedError(type(self).__name__)
+        if queries.allowed is not None and queries.allowed.shape[-1] < self.n_items_:
+            raise InputError(
+                "What is allowed does not tell of all items",
+                expected=f"{self.n_items_} entries",
+                received=str(queries.allowed.shape[-1]),
+            )
         size = max(1, CHUNK_BYTES // (4 * self.n_items_))
         parts = [self._best(part, n) for part in queries.chunks(size)]
         return Candidates(

@@ -13,6 +13,7 @@ from zhiyin.data import Dataset
 from zhiyin.draws import generator
 from zhiyin.errors import NotFittedError
 from zhiyin.retrieve.base import ScoringRetriever
+from zhiyin.retrieve.ratings import check_ratings
 from zhiyin.types import Array, FloatArray, IntArray, Queries, Ragged, ScoreArray
 
 __all__ = ["MatrixFactorization"]
@@ -42,6 +43,7 @@ class MatrixFactorization(ScoringRetriever):
     config: Config
 
     def _learn(self, train: Dataset) -> None:
+        check_ratings(train)
         ratings = train.matrix
         n = max(ratings.nnz, 1)
         given = self.config.regularisation

@@ -212,12 +212,6 @@ def hide(scores: ScoreArray, queries: Queries, available_from: np.ndarray, cut: 
         )
     if queries.allowed is not None:
         allowed = queries.allowed[..., :n_items]
-        if allowed.shape[-1] < n_items:
-            raise InputError(
-                "What is allowed does not tell of all items",
-                expected=str(n_items),
-                received=str(allowed.shape[-1]),
-            )
         scores[~np.broadcast_to(allowed, scores.shape)] = -np.inf
     if queries.exclude_seen:
         known = in_range(queries.histories, n_items)

@@ -37,11 +37,12 @@ def events(data, **more):
     return pl.DataFrame({**told, "timestamp": data.events["timestamp"].to_list(), **more})
 
 
-def test_ratings_of_0_and_below_are_refused():
+@pytest.mark.parametrize("name", ["recommender-model", "matrix-factorization"])
+def test_ratings_of_0_and_below_are_refused(name):
     data = small_dataset()
     values = [float(at % 5 - 1) for at in range(data.n_events)]
     with pytest.raises(InputError, match=r"(?s)0 and below.*-1.*Add the same number"):
-        make_retriever("recommender-model", epochs=1).fit(Dataset.from_frames(events(data, value=values)))
+        make_retriever(name).fit(Dataset.from_frames(events(data, value=values)))
 
 
 def test_items_nobody_rated_are_not_listed():

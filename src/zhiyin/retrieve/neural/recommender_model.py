@@ -11,12 +11,13 @@ from scipy import sparse
 from torch import Tensor
 from torch.nn import functional
 
-from zhiyin.data import Columns, Dataset
+from zhiyin.data import Dataset
 from zhiyin.errors import InputError
 from zhiyin.retrieve.neural.base import NeuralRetriever, tensors_under
 from zhiyin.retrieve.neural.export import Exported
 from zhiyin.retrieve.neural.pairs import Hidden, PairNetwork, Pairs, PairScores, spans
 from zhiyin.retrieve.neural.training import MOST_DIMENSIONS, Lesson, TrainingConfig
+from zhiyin.retrieve.ratings import check_ratings
 from zhiyin.types import Array, BoolArray, IntArray, Queries, Ragged, ScoreArray
 
 __all__ = ["RecommenderModel"]
@@ -52,14 +53,7 @@ class RecommenderModel(NeuralRetriever):
         self.mean_ = 0.0
 
     def _prepare(self, known: Dataset) -> None:
-        least = known.events[Columns.VALUE].min()
-        if isinstance(least, float) and least <= 0:
-            raise InputError(
-                "Ratings of 0 and below cannot be told from no rating",
-                expected="values above 0",
-                received=f"{least:g}",
-                hint="Add the same number to all of them.",
-            )
+        check_ratings(known)
         self.taken_: BoolArray = known.counts > 0
         self.mean_ = float(known.matrix.data.mean()) if known.matrix.nnz else 0.0
         self._make(known.n_items)
