@@ -14,7 +14,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 LEVELS = (
     {"errors"},
     {"types", "config", "registry", "artifacts", "draws", "extras", "logs", "caches", "nesting"},
-    {"safety", "diversify", "store", "tracking"},
+    {"safety", "diversify", "store", "tracking", "checkpoint"},
     {"text"},
     {"data"},
     {"evaluate"},

@@ -18,6 +18,7 @@ EXTRAS: dict[str, str] = {
     "openvino_genai": "lm",
     "safetensors": "lm",
     "accelerate": "lm",
+    "peft": "lm",
     "onnx": "compress",
     "onnxruntime": "compress",
     "onnxscript": "compress",

@@ -60,6 +60,11 @@ _COMPONENTS: dict[str, dict[str, str]] = {
         "language-model": "zhiyin.rank.language_model:LanguageModelRanker",
         "behaviour": "zhiyin.rank.behaviour_ranker:BehaviourRanker",
     },
+    "tuner": {
+        "lora": "zhiyin.lm.tuning.lora:LoRATuner",
+        "dora": "zhiyin.lm.tuning.dora:DoRATuner",
+        "full": "zhiyin.lm.tuning.full:FullTuner",
+    },
     "diversifier": {"embedding": "zhiyin.diversify.embedding:EmbeddingDiversifier"},
     "policy": {
         "greedy": "zhiyin.explore.epsilon_greedy:GreedyPolicy",

@@ -19,7 +19,8 @@ import numpy.typing as npt
 
 from zhiyin.errors import InputError
 from zhiyin.extras import require
-from zhiyin.lm.attention import Packed, pack, packed_attention
+from zhiyin.lm.attention import Packed, pack
+from zhiyin.lm.exchange import exchanged_attention
 from zhiyin.lm.head import Head
 from zhiyin.lm.prefix import PrefixCache, PrefixState
 from zhiyin.logs import get_logger
@@ -180,7 +181,7 @@ class Scorer:
             yield _Pass(chunk, lengths[chunk], tokens, self._forward(torch.from_numpy(tokens), packed))
 
     def _forward(self, tokens: Tensor, packed: Packed) -> Tensor:
-        with packed_attention(self._model, packed):
+        with exchanged_attention(self._model, packed):
             made = self._model.base_model(
                 input_ids=tokens[None], position_ids=packed.positions[None], use_cache=False
             )

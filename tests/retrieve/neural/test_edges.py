@@ -11,11 +11,11 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from zhiyin.checkpoint import Checkpoint
 from zhiyin.data import Dataset
 from zhiyin.errors import ArtifactError, ConfigError, InputError
 from zhiyin.retrieve import make_retriever
 from zhiyin.retrieve.neural import training
-from zhiyin.retrieve.neural.checkpoint import Checkpoint
 from zhiyin.retrieve.neural.pretraining import pretrain
 from zhiyin.testing.data import COLD_ITEM, queries_for, small_dataset, small_split
 
@@ -71,7 +71,7 @@ def test_a_checkpoint_that_is_not_what_was_written_changes_nothing(harm, tmp_pat
 
     file = tmp_path / "run.safetensors"
     first = module()
-    Checkpoint(file).write(first, {}, [torch.optim.AdamW(first.parameters())], {"steps": 3})
+    Checkpoint(file).write(first.state_dict(), {}, [torch.optim.AdamW(first.parameters())], {"steps": 3})
     with safe_open(file, "pt") as opened:
         metadata = opened.metadata()
     state = load_file(file)
@@ -82,7 +82,7 @@ def test_a_checkpoint_that_is_not_what_was_written_changes_nothing(harm, tmp_pat
     save_file(state, file, metadata=metadata)
     later = module(4 if harm == "other network" else 3)
     before = later.weight.detach().clone()
-    assert Checkpoint(file).read(later, {}, [torch.optim.AdamW(later.parameters())]) is None
+    assert Checkpoint(file).read(later.state_dict(), [torch.optim.AdamW(later.parameters())]) is None
     assert torch.equal(later.weight, before)
 
 

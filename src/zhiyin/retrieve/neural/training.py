@@ -15,10 +15,10 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from zhiyin import config
+from zhiyin.checkpoint import Checkpoint
 from zhiyin.draws import generator
 from zhiyin.errors import ArtifactError, InputError
 from zhiyin.logs import get_logger, progress
-from zhiyin.retrieve.neural.checkpoint import Checkpoint
 from zhiyin.tracking import Tracker
 
 __all__ = ["MOST_DIMENSIONS", "Course", "Lesson", "TrainingConfig", "train"]
@@ -193,7 +193,7 @@ class _Run(Generic[B]):
         if self.checkpoint.file is not None and time.monotonic() - self.saved > SAVE_SECONDS:
             numbers = {**vars(self.course), "steps": self.steps}
             try:
-                self.checkpoint.write(self.lesson.module, self.best, self.optimisers, numbers)
+                self.checkpoint.write(self.lesson.module.state_dict(), self.best, self.optimisers, numbers)
             except (ArtifactError, OSError) as error:
                 log.warning("training goes on without checkpoints", reason=str(error))
                 self.checkpoint = Checkpoint(None)
@@ -201,11 +201,13 @@ class _Run(Generic[B]):
 
     def resume(self) -> int:
         """Go on from what is kept; the epochs that are behind."""
-        numbers = self.checkpoint.read(self.lesson.module, self.best, self.optimisers)
-        if numbers is None:
+        kept = self.checkpoint.read(self.lesson.module.state_dict(), self.optimisers)
+        if kept is None:
             return 0
-        self.steps = numbers.pop("steps")
-        self.course = Course(**numbers)
+        self.lesson.module.load_state_dict(kept.now)
+        self.best = kept.best
+        self.steps = kept.numbers.pop("steps")
+        self.course = Course(**kept.numbers)
         log.info("resumed", epochs=len(self.course.losses))
         return len(self.course.losses)
 

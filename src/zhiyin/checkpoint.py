@@ -1,4 +1,4 @@
-"""A training that can go on later: weights, moments and numbers in one safetensors file."""
+"""A training that can go on later: weights, moments and numbers in one safetensors file; knows no network."""
 
 from __future__ import annotations
 
@@ -13,17 +13,26 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_safetensors
-from torch import Tensor, nn
+from torch import Tensor
 
 from zhiyin.artifacts import write_bytes
 from zhiyin.logs import get_logger
 from zhiyin.nesting import behind, under
 
-__all__ = ["Checkpoint"]
+__all__ = ["Checkpoint", "Kept"]
 
 log = get_logger("training")
 ABANDONED_SECONDS = 30 * 86_400.0
 NOW, BEST, MOMENT = "now.", "best.", "moment."
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What a checkpoint holds beside the optimisers' moments: weights as they were, the best, and numbers."""
+
+    now: Mapping[str, Tensor]
+    best: dict[str, Tensor]
+    numbers: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -34,7 +43,7 @@ class Checkpoint:
 
     def write(
         self,
-        module: nn.Module,
+        now: Mapping[str, Tensor],
         best: Mapping[str, Tensor],
         optimisers: Sequence[torch.optim.Optimizer],
         numbers: Mapping[str, Any],
@@ -42,7 +51,7 @@ class Checkpoint:
         """Keep everything, whole or not at all; what nobody went on with for a month goes."""
         if self.file is None:
             return
-        state = {**behind(NOW, module.state_dict()), **behind(BEST, best)}
+        state = {**behind(NOW, now), **behind(BEST, best)}
         for at, optimiser in enumerate(optimisers):
             for number, moments in optimiser.state_dict()["state"].items():
                 state |= {f"{MOMENT}{at}.{number}.{name}": torch.as_tensor(v) for name, v in moments.items()}
@@ -54,10 +63,11 @@ class Checkpoint:
         metadata["digest"] = _digest(told, metadata["numbers"])
         write_bytes(self.file, to_safetensors(told, metadata=metadata))
 
-    def read(
-        self, module: nn.Module, best: dict[str, Tensor], optimisers: Sequence[torch.optim.Optimizer]
-    ) -> dict[str, Any] | None:
-        """Put what was kept in its places and give the numbers; None where there is nothing to go on from."""
+    def read(self, now: Mapping[str, Tensor], optimisers: Sequence[torch.optim.Optimizer]) -> Kept | None:
+        """Set the optimisers' moments and give the rest; None where there is nothing to go on from.
+
+        ``now``: the weights as they are, whose names and shapes must be those of the kept ones.
+        """
         if self.file is None or not self.file.is_file():
             return None
         try:
@@ -67,13 +77,11 @@ class Checkpoint:
             if metadata["digest"] != _digest(state, metadata["numbers"]):
                 raise ValueError("its content is not what was written")
             numbers: dict[str, Any] = json.loads(metadata["numbers"])
-            if _shapes(under(NOW, state)) != _shapes(module.state_dict()):
+            if _shapes(under(NOW, state)) != _shapes(now):
                 raise ValueError("it is of another network")
         except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
             log.warning("a checkpoint that cannot be read is left", file=str(self.file), reason=str(error))
             return None
-        module.load_state_dict(under(NOW, state))
-        best.update(under(BEST, state))
         for at, optimiser in enumerate(optimisers):
             moments: dict[int, dict[str, Any]] = {}
             for name, value in under(f"{MOMENT}{at}.", state).items():
@@ -83,7 +91,7 @@ class Checkpoint:
                 if isinstance(optimiser, torch.optim.SparseAdam):
                     entry["step"] = int(entry["step"])
             optimiser.load_state_dict({**optimiser.state_dict(), "state": moments})
-        return numbers
+        return Kept(under(NOW, state), under(BEST, state), numbers)
 
     def remove(self) -> None:
         """Forget what was kept."""

@@ -1,0 +1,111 @@
+"""A causal model that learns: rows in, margins of yes over no out, with derivatives; knows no loop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from zhiyin.errors import InputError
+from zhiyin.lm.exchange import exchanged_attention
+from zhiyin.lm.tuning.examples import PackedExample, TokenExample, encode
+from zhiyin.lm.tuning.rows import Row, lay_out
+from zhiyin.types import FloatArray
+
+__all__ = ["Learner"]
+
+
+class Learner:
+    """What is trained, and how it answers.
+
+    Parameters
+    ----------
+    network : nn.Module
+        The causal model of transformers itself, adapters inside its layers.
+    tokenizer
+        Of transformers.
+    answers : (str, str)
+        Yes and no, one token each.
+    row_tokens : int
+        Tokens of a forward pass.
+
+    Raises
+    ------
+    InputError
+        When an answer is not one token.
+    """
+
+    def __init__(self, network: Any, tokenizer: Any, *, answers: tuple[str, str], row_tokens: int) -> None:
+        self.network, self.tokenizer, self.row_tokens = network, tokenizer, row_tokens
+        config = network.config.get_text_config()
+        self.longest: int | None = getattr(config, "max_position_embeddings", None)
+        self._softcap = getattr(config, "final_logit_softcapping", None)
+        self._answers = _single_tokens(tokenizer, answers)
+
+    @property
+    def trained(self) -> dict[str, nn.Parameter]:
+        """Parameters that learn, by name."""
+        return {name: one for name, one in self.network.named_parameters() if one.requires_grad}
+
+    def encode(self, examples: Sequence[PackedExample]) -> list[TokenExample]:
+        """Tokenise.
+
+        Raises
+        ------
+        InputError
+            When an example is longer than the model can see.
+        """
+        return encode(self.tokenizer, examples, longest=self.longest)
+
+    def hidden(self, row: Row) -> Tensor:
+        """Last hidden states, [N, width]."""
+        with exchanged_attention(self.network, row):
+            made = self.network.base_model(
+                input_ids=row.tokens[None], position_ids=row.positions[None], use_cache=False
+            )
+        hidden: Tensor = made.last_hidden_state[0]
+        return hidden
+
+    def margins(self, row: Row) -> Tensor:
+        """Logit of yes minus logit of no at the end of each branch, float32 [B]."""
+        head = self.network.get_output_embeddings()
+        hidden = self.hidden(row)[row.last].float()
+        logits = nn.functional.linear(hidden, *_rows(head, self._answers))
+        if self._softcap is not None:
+            logits = self._softcap * torch.tanh(logits / self._softcap)
+        return logits[:, 0] - logits[:, 1]
+
+    def scores(self, examples: Iterable[TokenExample]) -> FloatArray:
+        """Margins of all branches by their places, float64; in evaluation mode, without derivatives."""
+        known = list(examples)
+        first = min((int(one.places.min()) for one in known), default=0)
+        found = np.zeros(sum(len(one.places) for one in known))
+        learning = self.network.training
+        self.network.eval()
+        with torch.no_grad():
+            for row in lay_out(known, self.row_tokens):
+                found[row.places - first] = self.margins(row).double().numpy()
+        self.network.train(learning)
+        return found
+
+
+def _rows(head: Any, words: tuple[int, int]) -> tuple[Tensor, Tensor | None]:
+    chosen = torch.tensor(words)
+    bias = getattr(head, "bias", None)
+    return head.weight[chosen], None if bias is None else bias[chosen]
+
+
+def _single_tokens(tokenizer: Any, answers: tuple[str, str]) -> tuple[int, int]:
+    rows = tokenizer(list(answers), add_special_tokens=False)["input_ids"]
+    for text, row in zip(answers, rows, strict=True):
+        if len(row) != 1:
+            raise InputError(
+                f"The answer {text!r} is not one token",
+                expected="1 token",
+                received=str(tokenizer.convert_ids_to_tokens(row)),
+                hint="Try a common short word, with or without the leading space.",
+            )
+    return int(rows[0][0]), int(rows[1][0])

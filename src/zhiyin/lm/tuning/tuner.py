@@ -1,0 +1,189 @@
+"""What all ways of tuning share: they are attached, trained, scored and kept; knows no way."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from zhiyin import __version__
+from zhiyin.caches import content_key
+from zhiyin.config import parse
+from zhiyin.draws import generator
+from zhiyin.errors import InputError, NotFittedError
+from zhiyin.lm.causal import CausalLanguageModel
+from zhiyin.lm.find import cache_folder
+from zhiyin.lm.tuning.config import TuningConfig
+from zhiyin.lm.tuning.examples import PackedExample
+from zhiyin.lm.tuning.keeping import keep
+from zhiyin.lm.tuning.learner import Learner
+from zhiyin.lm.tuning.training import Course, Guarding, Lesson, train
+from zhiyin.lm.tuning.twin import changed
+from zhiyin.types import FloatArray
+
+__all__ = ["Guards", "Tuner"]
+
+Guards = Callable[["Tuner"], tuple[Sequence[Guarding], Callable[[], float] | None]]
+"""Makes what guards a tuner's learner, and what tells how much it forgot."""
+
+
+class Tuner(ABC):
+    """Base of the ways to tune a causal model; one file each.
+
+    Learned: ``learner_``, ``course_``, ``base_`` (the model it started from), ``data_`` (digest of what it
+    learned from).
+    """
+
+    name: ClassVar[str]
+    Config: ClassVar[type[TuningConfig]] = TuningConfig
+    rate: ClassVar[float]
+    config: TuningConfig
+
+    def __init__(self, **params: Any) -> None:
+        self.config = parse(self.Config, params, where=f"The tuner {type(self).__name__}")
+        self.learner_: Learner | None = None
+        self.base_: CausalLanguageModel | None = None
+        self.course_ = Course()
+        self.data_ = ""
+
+    @abstractmethod
+    def _attach(self, network: Any) -> Any:
+        """The network that learns, made from a loaded one, which is left as it is."""
+
+    @abstractmethod
+    def weights(self) -> Iterator[tuple[str, Tensor]]:
+        """The weights that differ from the base model's, whole, by its names."""
+
+    @abstractmethod
+    def deltas(self) -> Iterator[tuple[str, Tensor]]:
+        """What was added to each weight so far, with derivatives."""
+
+    @abstractmethod
+    def _write(self, folder: Path) -> None:
+        """Write the weights where other tools find them."""
+
+    def fit(
+        self,
+        model: CausalLanguageModel,
+        train_on: Sequence[PackedExample],
+        valid: Sequence[PackedExample] = (),
+        *,
+        guards: Guards | None = None,
+    ) -> Self:
+        """Tune on examples; stop when validation gets no better.
+
+        A run that was killed goes on where it was when it is called again with the same config and examples.
+
+        Parameters
+        ----------
+        model : CausalLanguageModel
+            In float32; it is left as it is.
+        train_on, valid : sequence of PackedExample
+        guards : callable or None
+            What keeps it writing; see ``zhiyin.lm.retention.guards``.
+
+        Raises
+        ------
+        InputError
+            For a model in bfloat16, no examples, or one that is too long.
+        """
+        if model.name.endswith("+bfloat16"):
+            raise InputError(
+                "The model is in bfloat16", expected="float32", hint="Load it with dtype='float32'."
+            )
+        self.base_ = model
+        self.data_ = content_key("examples", *(asdict(one) for one in (*train_on, *valid)))
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(int(generator(self.config.seed, 0, stream="weights").integers(2**31)))
+            network = self._attach(model.model)
+        answers, tokens = self.config.answers, self.config.row_tokens
+        self.learner_ = Learner(network, model.tokenizer, answers=answers, row_tokens=tokens)
+        encoded = self.learner_.encode([*train_on, *valid])
+        made, forget = ((), None) if guards is None else guards(self)
+        told = self.config.model_dump(mode="json", exclude={"track"})
+        key = content_key("tuning", __version__, self.name, told, model.name, self.data_, len(train_on))
+        self.course_ = train(
+            self.learner_,
+            Lesson(encoded[: len(train_on)], encoded[len(train_on) :], made, forget),
+            self.config,
+            rate=self.rate if self.config.learning_rate is None else self.config.learning_rate,
+            name=self.name,
+            file=cache_folder() / "training" / f"{key}.safetensors",
+        )
+        return self
+
+    def scores(self, examples: Sequence[PackedExample]) -> list[FloatArray]:
+        """Logit of yes minus logit of no of each branch, one float64 [branches] an example.
+
+        Raises
+        ------
+        NotFittedError, InputError
+        """
+        learner = self._learner()
+        encoded = learner.encode(examples)
+        if not encoded:
+            return []
+        flat = learner.scores(encoded)
+        return np.split(flat, np.cumsum([len(one.branches) for one in examples])[:-1])
+
+    def language_model(self, scale: float = 1.0) -> CausalLanguageModel:
+        """The tuned model, its adapter scaled; what it scores and writes is at full speed.
+
+        Parameters
+        ----------
+        scale : float
+            In [0, 1]: 0 is the base model, bit for bit.
+
+        Raises
+        ------
+        NotFittedError, InputError
+        """
+        if not 0.0 <= scale <= 1.0:
+            raise InputError("The scale is out of range", expected="[0, 1]", received=str(scale))
+        self._learner()
+        if self.base_ is None:
+            raise NotFittedError(type(self).__name__)
+        if scale == 0.0:
+            return self.base_
+        found = dict(self.weights())
+        digest = content_key(*(value.numpy().tobytes() for value in found.values()))[:8]
+        return changed(self.base_, found.items(), scale=scale, label=f"{self.name}-{digest}@{scale:g}")
+
+    def save(self, folder: Path, *, about: Mapping[str, Any] | None = None) -> None:
+        """Write the adapter (peft's format; full: a model folder) and tuning.json, whole or not at all.
+
+        Parameters
+        ----------
+        folder : path
+            What was there is replaced.
+        about : Mapping or None
+            More to keep in tuning.json.
+
+        Raises
+        ------
+        NotFittedError, ArtifactError
+        """
+        self._learner()
+        if self.base_ is None:
+            raise NotFittedError(type(self).__name__)
+        told = {
+            "method": self.name,
+            "base": self.base_.name,
+            "config": self.config.model_dump(mode="json"),
+            "data": self.data_,
+            "zhiyin": __version__,
+            "course": asdict(self.course_),
+            **(about or {}),
+        }
+        keep(Path(folder), self._write, told)
+
+    def _learner(self) -> Learner:
+        if self.learner_ is None:
+            raise NotFittedError(type(self).__name__)
+        return self.learner_

@@ -1,0 +1,193 @@
+"""Every way to tune: learns, keeps the base model, resumes, and gives what other tools read."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from zhiyin.errors import ArtifactError, ConfigError, InputError, NotFittedError
+from zhiyin.lm.tuning import training
+from zhiyin.lm.tuning.merged import fold
+from zhiyin.registry import names, resolve
+
+QUICK = {"answers": ("y", "n"), "learning_rate": 3e-3, "row_tokens": 200, "epochs": 2}
+
+
+@pytest.fixture(params=names("tuner"))
+def way(request):
+    return request.param
+
+
+def margins(model, example):
+    found = [
+        model.answer_logits("".join(example.segments[:seen]), [branch], ("y", "n"))[0]
+        for branch, seen in zip(example.branches, example.sees, strict=True)
+    ]
+    return np.array([yes - no for yes, no in found])
+
+
+@pytest.fixture(scope="module")
+def base(make_base):
+    return make_base()
+
+
+@pytest.mark.parametrize("objective", ["yes-no", "ranking"])
+def test_it_learns_what_there_is_to_learn(way, objective, base, tastes):
+    rate = 1e-3 if way == "full" else 3e-3
+    tuner = resolve("tuner", way)(**{**QUICK, "learning_rate": rate, "epochs": 3}, objective=objective)
+    tuner.fit(base, tastes(30, 1), tastes(10, 2))
+    first, *later = tuner.course_.looks
+    assert max(one.auc for one in later) > first.auc + 0.05
+    assert tuner.course_.best > 0
+
+
+def test_the_base_model_stays_as_it_was(way, base, tastes):
+    example = tastes(1, 3)[0]
+    before, state = margins(base, example), {k: v.clone() for k, v in base.model.state_dict().items()}
+    tuner = resolve("tuner", way)(**QUICK).fit(base, tastes(10, 1))
+    assert all(torch.equal(value, state[name]) for name, value in base.model.state_dict().items())
+    assert np.array_equal(margins(tuner.language_model(0.0), example), before)
+    base.forget_prefixes()
+    assert np.array_equal(margins(base, example), before)
+
+
+def test_the_merged_model_answers_as_the_tuned_one(way, base, tastes):
+    tuner = resolve("tuner", way)(**QUICK).fit(base, tastes(20, 1))
+    examples = tastes(2, 3)
+    for example, scores in zip(examples, tuner.scores(examples), strict=True):
+        np.testing.assert_allclose(margins(tuner.language_model(), example), scores, atol=1e-4)
+
+
+def test_with_the_adapter_off_logits_are_the_base_models_bit_for_bit(base, tastes):
+    tuner = resolve("tuner", "lora")(**QUICK).fit(base, tastes(10, 1))
+    ids = torch.arange(3, 40)[None]
+    with torch.no_grad(), tuner.peft_.disable_adapter():
+        off = tuner.peft_(input_ids=ids).logits
+    with torch.no_grad():
+        on, plain = tuner.peft_(input_ids=ids).logits, base.model(input_ids=ids).logits
+    assert torch.equal(off, plain) and not torch.equal(on, plain)
+
+
+def test_deltas_are_what_the_weights_differ_by(way, base, tastes):
+    tuner = resolve("tuner", way)(**QUICK).fit(base, tastes(20, 1))
+    start, deltas = dict(base.model.named_parameters()), dict(tuner.deltas())
+    whole = dict(tuner.weights())
+    assert whole.keys() == deltas.keys()
+    for name, delta in deltas.items():
+        assert delta.requires_grad
+        torch.testing.assert_close(whole[name], start[name] + delta.detach(), atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("killed", [1, 4])
+def test_a_killed_run_goes_on_to_the_same_result(way, killed, base, tastes, monkeypatch):
+    def fit():
+        return resolve("tuner", way)(**QUICK, evaluations=2).fit(base, tastes(30, 1), tastes(5, 2))
+
+    unbroken = fit()
+    monkeypatch.setattr(training, "SAVE_SECONDS", 0.0)
+    monkeypatch.setattr(training, "SAVE_SHARE", 1e9)
+    step, done = training._Run.step, []
+
+    def dying(self, rows):
+        if len(done) == killed:
+            raise KeyboardInterrupt
+        done.append(1)
+        step(self, rows)
+
+    monkeypatch.setattr(training._Run, "step", dying)
+    with pytest.raises(KeyboardInterrupt):
+        fit()
+    monkeypatch.setattr(training._Run, "step", step)
+    resumed = fit()
+    assert resumed.course_.losses == unbroken.course_.losses
+    assert resumed.course_.looks == unbroken.course_.looks
+    again = dict(resumed.weights())
+    assert all(torch.equal(value, again[name]) for name, value in unbroken.weights())
+
+
+def test_the_seed_decides(base, tastes):
+    def losses(seed):
+        return resolve("tuner", "lora")(**QUICK, seed=seed).fit(base, tastes(10, 1)).course_.losses
+
+    assert losses(1) == losses(1) != losses(2)
+
+
+def test_it_stops_early_and_keeps_the_best(base, tastes):
+    wrong = [type(one)(**{**vars(one), "labels": tuple(1 - x for x in one.labels)}) for one in tastes(10, 2)]
+    tuner = resolve("tuner", "lora")(**{**QUICK, "epochs": 9}, patience=2).fit(base, tastes(20, 1), wrong)
+    course = tuner.course_
+    assert len(course.looks) <= 4 and course.best == max(course.looks, key=lambda one: one.auc).step
+
+
+@pytest.mark.parametrize("family", ["llama", "qwen2"])
+def test_folding_changes_no_derivative(family, make_model):
+    import peft
+
+    def gradients(folded):
+        torch.manual_seed(0)
+        model = peft.get_peft_model(
+            make_model(family), peft.LoraConfig(r=4, target_modules="all-linear", init_lora_weights=False)
+        )
+        if folded:
+            assert fold(model) == 21
+        model(input_ids=torch.arange(3, 40)[None]).logits.square().mean().backward()
+        return {name: one.grad for name, one in model.named_parameters() if one.grad is not None}
+
+    plain, folded = gradients(False), gradients(True)
+    assert plain.keys() == folded.keys() and len(plain) == 42
+    for name, value in plain.items():
+        torch.testing.assert_close(folded[name], value, rtol=2e-3, atol=1e-5 * float(value.abs().max()))
+
+
+@pytest.mark.parametrize("options", [{"lora_dropout": 0.1}, {"use_dora": True}])
+def test_what_is_not_plain_is_not_folded(options, make_model):
+    import peft
+
+    config = peft.LoraConfig(r=4, target_modules="all-linear", **options)
+    assert fold(peft.get_peft_model(make_model("llama"), config)) == 0
+
+
+@pytest.mark.parametrize("method", ["lora", "dora"])
+def test_peft_loads_what_is_saved(method, base, tastes, tmp_path):
+    import peft
+
+    from zhiyin.lm.tuning.twin import twin
+
+    tuner = resolve("tuner", method)(**QUICK, first_layer=1).fit(base, tastes(10, 1))
+    tuner.save(tmp_path / "made", about={"more": 1})
+    told = json.loads((tmp_path / "made" / "tuning.json").read_text("utf-8"))
+    assert told["base"] == "llama@1234" and told["more"] == 1 and told["config"]["rank"] == 16
+    theirs = peft.PeftModel.from_pretrained(twin(base.model), tmp_path / "made")
+    ids = torch.arange(3, 40)[None]
+    with torch.no_grad():
+        ours = tuner.peft_(input_ids=ids).logits
+        torch.testing.assert_close(theirs(input_ids=ids).logits, ours, atol=1e-4, rtol=1e-4)
+    assert not [name for name, _ in tuner.weights() if ".0." in name]
+
+
+def test_a_folder_with_something_else_is_left(base, tastes, tmp_path):
+    tuner = resolve("tuner", "lora")(**QUICK).fit(base, tastes(4, 1))
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "letter.txt").write_text("dear")
+    with pytest.raises(ArtifactError, match="something else"):
+        tuner.save(tmp_path / "mine")
+    assert [one.name for one in tmp_path.iterdir() if one.name != "cache"] == ["mine"]
+
+
+def test_bad_requests_are_refused(base, tastes):
+    lora = resolve("tuner", "lora")
+    with pytest.raises(NotFittedError):
+        lora().scores(tastes(1, 1))
+    with pytest.raises(NotFittedError):
+        lora().language_model()
+    with pytest.raises(ConfigError, match="no such layer"):
+        lora(**QUICK, first_layer=3).fit(base, tastes(2, 1))
+    with pytest.raises(ConfigError, match="no such layers"):
+        lora(**QUICK, targets=("q_proj", "x_proj")).fit(base, tastes(2, 1))
+    with pytest.raises(InputError, match="nothing to tune"):
+        lora(**QUICK).fit(base, [])
+    with pytest.raises(ConfigError, match="rank"):
+        lora(rank=0)
+    with pytest.raises(InputError, match="scale"):
+        lora(**QUICK).fit(base, tastes(2, 1)).language_model(1.5)
