@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from zhiyin.lm import load_language_model
+from zhiyin.lm.causal import CausalLanguageModel
+from zhiyin.lm.tuning import PackedExample
 
 
 @pytest.fixture(scope="session")
@@ -204,3 +206,40 @@ def reference():
 @pytest.fixture(params=sorted(set(FAMILIES) - {"bloom"}))
 def family(request):
     return request.param
+
+
+def taste(n, seed):
+    """People who like an a, whatever they liked before."""
+    rng = np.random.default_rng(seed)
+    made = []
+    for user in range(n):
+        segments = ("like:", *(f" {'ab'[rng.integers(2)]}" for _ in range(6)))
+        asked = ["ab"[rng.integers(2)] for _ in range(8)]
+        made.append(
+            PackedExample(
+                segments,
+                tuple(f" {one}?" for one in asked),
+                tuple(int(one) for one in rng.integers(2, 8, 8)),
+                tuple(float(one == "a") for one in asked),
+                str(user),
+            )
+        )
+    return made
+
+
+@pytest.fixture(scope="session")
+def tastes():
+    return taste
+
+
+@pytest.fixture(scope="session")
+def make_base(make_model, tokenizer_file):
+    import transformers
+
+    def make(family="llama"):
+        tokenizer = transformers.PreTrainedTokenizerFast(
+            tokenizer_file=str(tokenizer_file), pad_token="<pad>", bos_token="<s>", eos_token="</s>"
+        )
+        return CausalLanguageModel(make_model(family), tokenizer, name=f"{family}@1234")
+
+    return make

@@ -7,12 +7,14 @@ import weakref
 from pathlib import Path
 from typing import get_args
 
+from zhiyin.artifacts import read_json
 from zhiyin.caches import content_key
 from zhiyin.errors import InputError, ModelError
 from zhiyin.lm.causal import CausalLanguageModel, Precision
 from zhiyin.lm.convert import converted_folder
 from zhiyin.lm.find import Source, file_digest, find_model
 from zhiyin.lm.read import prepare_process, read_model
+from zhiyin.registry import names, resolve
 
 __all__ = ["load_language_model"]
 
@@ -21,7 +23,12 @@ _loaded: weakref.WeakValueDictionary[tuple[str, str], CausalLanguageModel] = wea
 
 
 def load_language_model(
-    name: str | Path, *, dtype: Precision = "float32", cache: Path | None = None
+    name: str | Path,
+    *,
+    dtype: Precision = "float32",
+    cache: Path | None = None,
+    adapter: Path | str | None = None,
+    scale: float = 1.0,
 ) -> CausalLanguageModel:
     """Load a causal language model; callers in one process share a copy while one of them holds it.
 
@@ -35,6 +42,10 @@ def load_language_model(
         on processors that have it.
     cache : Path or None
         Where a GGUF file is converted to, once; None: ZHIYIN_CACHE, else ``~/.cache/zhiyin``.
+    adapter : Path or str or None
+        A folder that ``zhiyin tune`` wrote for this model; its weights are merged.
+    scale : float
+        How much of the adapter, in [0, 1]; 0 is the model itself.
 
     Raises
     ------
@@ -50,6 +61,9 @@ def load_language_model(
     """
     if dtype not in get_args(Precision):
         raise InputError("dtype is unknown", expected=str(get_args(Precision)), received=str(dtype))
+    if adapter is not None:
+        base = load_language_model(name, dtype=dtype, cache=cache)
+        return _adapted(base, Path(adapter), scale)
     source = find_model(name)
     prepare_process()
     with _loading:
@@ -60,6 +74,26 @@ def load_language_model(
             network, tokenizer = read_model(source.name if folder is None else folder)
             gguf = source.path if source.kind == "gguf" else None
             model = CausalLanguageModel(network, tokenizer, name=label, dtype=dtype, gguf=gguf)
+            _loaded[key] = model
+    return model
+
+
+def _adapted(base: CausalLanguageModel, folder: Path, scale: float) -> CausalLanguageModel:
+    about = folder / "tuning.json"
+    digests = [file_digest(path) for path in (about, *sorted(folder.glob("*.safetensors"))) if path.is_file()]
+    key = (content_key(base.name, scale, *digests), "adapter")
+    with _loading:
+        model = _loaded.get(key)
+        if model is None:
+            method = str(read_json(about).get("method")) if about.is_file() else "missing"
+            if method not in names("tuner"):
+                raise ModelError(
+                    f"{folder} holds no adapter",
+                    expected=f"a folder with {about.name} of one of {', '.join(names('tuner'))}",
+                    received="no such folder" if not folder.is_dir() else method,
+                    hint="Point to what zhiyin tune wrote.",
+                )
+            model = resolve("tuner", method).load(base, folder).language_model(scale)
             _loaded[key] = model
     return model
 

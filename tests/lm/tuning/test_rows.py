@@ -48,6 +48,22 @@ def test_more_branches_than_a_chunk_holds(make_base, reference):
     np.testing.assert_allclose(margins_of(base, [one], 2000), separate(base, reference, [one]), atol=2e-4)
 
 
+def test_what_is_told_anyway_is_asked_on_the_way(family, make_base, reference):
+    base = make_base(family)
+    telling = PackedExample(
+        ("like:", " a=y", " bb=n", " c=y", " bb=y"),
+        (" bb=", " a=", " c=", " d=", " bb="),
+        (2, 1, 3, 3, 4),
+        (1.0,) * 5,
+    )
+    learner = Learner(base.model, base.tokenizer, answers=ANSWERS, row_tokens=200)
+    (encoded,) = learner.encode([telling])
+    assert sorted(len(one) for one in encoded.branches) == [0, 0, 0, 0, 3]
+    assert encoded.tokens == len("like: a=y bb=n c=y bb=" + " d=")
+    found = margins_of(base, [telling], 16)
+    np.testing.assert_allclose(found, separate(base, reference, [telling]), atol=2e-4)
+
+
 def test_a_later_event_changes_no_earlier_answer(make_base):
     base = make_base()
     before = PackedExample(("like:", " a", " b"), (" c?", " d?"), (2, 3), (1.0, 0.0))

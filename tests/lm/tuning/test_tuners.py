@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from zhiyin.errors import ArtifactError, ConfigError, InputError, NotFittedError
+from zhiyin.errors import ArtifactError, ConfigError, InputError, ModelError, NotFittedError
+from zhiyin.lm import load_language_model
 from zhiyin.lm.tuning import training
 from zhiyin.lm.tuning.merged import fold
 from zhiyin.registry import names, resolve
@@ -191,3 +192,30 @@ def test_bad_requests_are_refused(base, tastes):
         lora(rank=0)
     with pytest.raises(InputError, match="scale"):
         lora(**QUICK).fit(base, tastes(2, 1)).language_model(1.5)
+
+
+def test_a_saved_adapter_is_loaded_with_its_model(way, folder, tastes, tmp_path):
+    base = load_language_model(folder)
+    tuner = resolve("tuner", way)(**QUICK).fit(base, tastes(10, 1))
+    tuner.save(tmp_path / "made")
+    example = tastes(1, 3)[0]
+    loaded = load_language_model(folder, adapter=tmp_path / "made")
+    np.testing.assert_allclose(margins(loaded, example), tuner.scores([example])[0], atol=1e-4)
+    assert load_language_model(folder, adapter=tmp_path / "made") is loaded
+    half = load_language_model(folder, adapter=tmp_path / "made", scale=0.5)
+    assert len({base.name, loaded.name, half.name}) == 3
+    again = type(tuner).load(base, tmp_path / "made")
+    np.testing.assert_allclose(again.scores([example])[0], tuner.scores([example])[0], atol=1e-5)
+
+
+def test_an_adapter_that_does_not_fit_is_refused(folder, base, tastes, tmp_path):
+    resolve("tuner", "lora")(**QUICK).fit(base, tastes(4, 1)).save(tmp_path / "made")
+    with pytest.raises(ModelError, match="does not belong here"):
+        load_language_model(folder, adapter=tmp_path / "made")
+    with pytest.raises(ModelError, match="holds no adapter"):
+        load_language_model(folder, adapter=tmp_path / "nothing")
+    own = load_language_model(folder)
+    resolve("tuner", "lora")(**QUICK).fit(own, tastes(4, 1)).save(tmp_path / "own")
+    (tmp_path / "own" / "adapter_model.safetensors").write_bytes(b"not weights")
+    with pytest.raises(ArtifactError, match="cannot be loaded"):
+        load_language_model(folder, adapter=tmp_path / "own")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -51,9 +51,15 @@ class AdapterTuner(Tuner):
         targets = self._targets(network)
         made = twin(network)
         config = self._peft(targets, list(range(first, layers)) if first else None)
+        return self._hold(lambda: require("peft").get_peft_model(made, config))
+
+    def _read(self, network: Any, folder: Path) -> Any:
+        return self._hold(lambda: require("peft").PeftModel.from_pretrained(twin(network), str(folder)))
+
+    def _hold(self, make: Callable[[], Any]) -> Any:
         with warnings.catch_warnings():  # peft asks transformers by old names
             warnings.simplefilter("ignore", FutureWarning)
-            self.peft_ = require("peft").get_peft_model(made, config)
+            self.peft_ = make().eval()
         fold(self.peft_)
         return self.peft_.base_model.model
 

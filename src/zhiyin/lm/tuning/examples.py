@@ -74,9 +74,13 @@ class PackedExample:
 class TokenExample:
     """The same in tokens, its branches in the order of what they see.
 
-    ``prefix`` int64 [P]; ``branches``: int64 [b] each; ``visible`` int64 [B]: how many tokens of the
-    prefix each branch sees, ascending; ``labels`` float64 [B]; ``places`` int64 [B]: the number of
-    each branch among all branches of all examples; ``group``: a number for each group's name.
+    A branch whose text is how the next segments begin anyway needs no tokens of its own: its answer
+    is read on the way. "A: Yes. B: No. C: Yes." asks about B and C while it tells of them.
+
+    ``prefix`` int64 [P]; ``branches``: int64 [b] each, empty where the answer is read at the end of
+    what is seen; ``visible`` int64 [B]: how many tokens of the prefix each branch sees, ascending;
+    ``labels`` float64 [B]; ``places`` int64 [B]: the number of each branch among all branches of all
+    examples; ``group``: a number for each group's name.
     """
 
     prefix: Tokens
@@ -141,7 +145,6 @@ def encode(tokenizer: Any, examples: Sequence[PackedExample], *, longest: int | 
         segments = [known[text] for text in one.segments]
         ends = np.cumsum([len(part) for part in segments])
         visible = ends[np.array(one.sees) - 1]
-        order = np.argsort(visible, kind="stable")
         lengths = np.array([len(known[text]) for text in one.branches])
         if longest is not None and int((visible + lengths).max()) > longest:
             raise InputError(
@@ -150,10 +153,18 @@ def encode(tokenizer: Any, examples: Sequence[PackedExample], *, longest: int | 
                 received=str(int((visible + lengths).max())),
                 hint="Give it a shorter history.",
             )
+        prefix = np.concatenate(segments)
+        own = []
+        for place, text in enumerate(one.branches):
+            seen, told = int(visible[place]), known[text]
+            inside = np.array_equal(prefix[seen : seen + len(told)], told)
+            visible[place] += len(told) if inside else 0
+            own.append(told[:0] if inside else told)
+        order = np.argsort(visible, kind="stable")
         found.append(
             TokenExample(
-                np.concatenate(segments)[: int(visible.max())],
-                tuple(known[one.branches[place]] for place in order),
+                prefix[: int(visible.max())],
+                tuple(own[place] for place in order),
                 visible[order].astype(np.int64),
                 np.array(one.labels, dtype=np.float64)[order],
                 branches + order.astype(np.int64),

@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from zhiyin.errors import NotFittedError
+from zhiyin.lm.read import quiet_transformers, read_model
 from zhiyin.lm.tuning.tuner import Tuner
 from zhiyin.lm.tuning.twin import twin
 
@@ -37,7 +38,12 @@ class FullTuner(Tuner):
         for name, one in self._learner().network.named_parameters():
             yield name, one - start[name].detach()
 
+    def _read(self, network: Any, folder: Path) -> Any:
+        made, _ = read_model(folder)
+        return made
+
     def _write(self, folder: Path) -> None:
         learner = self._learner()
-        learner.network.save_pretrained(str(folder))
+        with quiet_transformers():
+            learner.network.save_pretrained(str(folder))
         learner.tokenizer.save_pretrained(str(folder))

@@ -79,15 +79,18 @@ class Learner:
         return logits[:, 0] - logits[:, 1]
 
     def scores(self, examples: Iterable[TokenExample]) -> FloatArray:
-        """Margins of all branches by their places, float64; in evaluation mode, without derivatives."""
+        """Margins of the branches in the order of their places, float64; without derivatives.
+
+        The network is in evaluation mode meanwhile.
+        """
         known = list(examples)
-        first = min((int(one.places.min()) for one in known), default=0)
-        found = np.zeros(sum(len(one.places) for one in known))
+        places = np.sort(np.concatenate([one.places for one in known])) if known else np.zeros(0, np.int64)
+        found = np.zeros(len(places))
         learning = self.network.training
         self.network.eval()
         with torch.no_grad():
             for row in lay_out(known, self.row_tokens):
-                found[row.places - first] = self.margins(row).double().numpy()
+                found[np.searchsorted(places, row.places)] = self.margins(row).double().numpy()
         self.network.train(learning)
         return found
 

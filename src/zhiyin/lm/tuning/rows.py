@@ -12,7 +12,7 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from zhiyin.lm.tuning.examples import TokenExample
 
-__all__ = ["Row", "lay_out"]
+__all__ = ["Row", "lay_out", "text_row"]
 
 CHUNK = 256
 """Tokens of branches that attend together: few, as each sees all the others masked."""
@@ -158,11 +158,12 @@ def _row(examples: Sequence[TokenExample]) -> Row:
         positions.append(np.arange(len(one.prefix)))
         at = prefix.stop
         places = [seen + np.arange(len(own)) for seen, own in zip(one.visible, one.branches, strict=True)]
-        ends = at + np.cumsum([len(own) for own in one.branches])
+        lengths = np.array([len(own) for own in one.branches])
+        ends = at + np.cumsum(lengths)
         chunks.append(list(_chunked(one, places, at, prefix.start)))
         tokens.extend(one.branches)
         positions.extend(places)
-        last.append(ends - 1)
+        last.append(np.where(lengths > 0, ends, prefix.start + one.visible) - 1)
         at = int(ends[-1])
     counts = [len(one.branches) for one in examples]
     return Row(
@@ -180,21 +181,38 @@ def _row(examples: Sequence[TokenExample]) -> Row:
 def _chunked(
     example: TokenExample, places: Sequence[np.ndarray], start: int, before: int
 ) -> Iterator[_Chunk]:
-    lengths = np.array([len(one) for one in example.branches])
+    own = np.flatnonzero([len(one) > 0 for one in example.branches])
+    lengths = np.array([len(example.branches[place]) for place in own])
     first = 0
-    while first < len(lengths):
+    while first < len(own):
         room = np.cumsum(lengths[first:]) <= CHUNK
         count = max(int(room.sum()), 1)
-        inside = slice(first, first + count)
-        sizes = lengths[inside]
+        inside = own[first : first + count]
+        sizes = lengths[first : first + count]
         stop = start + int(sizes.sum())
         seen = example.visible[inside]
         yield _Chunk(
             start,
             stop,
             slice(before, before + int(seen[-1])),
-            torch.from_numpy(np.concatenate(places[inside])),
+            torch.from_numpy(np.concatenate([places[place] for place in inside])),
             torch.from_numpy(np.repeat(seen, sizes)),
             torch.from_numpy(np.repeat(np.cumsum(sizes) - sizes, sizes)),
         )
         first, start = first + count, stop
+
+
+def text_row(texts: Sequence[np.ndarray[tuple[int], np.dtype[np.int64]]]) -> Row:
+    """Plain texts end to end, each seeing itself; no branches."""
+    ends = np.cumsum([len(one) for one in texts])
+    none = torch.zeros(0, dtype=torch.int64)
+    return Row(
+        torch.from_numpy(np.concatenate(texts)),
+        torch.from_numpy(np.concatenate([np.arange(len(one)) for one in texts])),
+        none,
+        torch.zeros(0),
+        none,
+        np.zeros(0, np.int64),
+        [slice(int(end) - len(one), int(end)) for one, end in zip(texts, ends, strict=True)],
+        [[] for _ in texts],
+    )

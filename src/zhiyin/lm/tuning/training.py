@@ -11,6 +11,8 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
+from scipy.optimize import brentq
+from scipy.special import expit
 from torch import Tensor
 
 from zhiyin.checkpoint import Checkpoint
@@ -30,6 +32,7 @@ __all__ = ["Course", "Guarding", "Look", "train"]
 
 log = get_logger("tuning")
 SAVE_SECONDS = 20.0
+OFFSET_LABELS = 256
 SAVE_SHARE = 0.05  # of the time, at most, goes into checkpoints
 
 
@@ -55,9 +58,14 @@ class Look:
 
 @dataclass
 class Course:
-    """What came out: ``best`` is the step whose weights are kept; a loss for each step."""
+    """What came out: ``best`` is the step whose weights are kept; a loss for each step.
+
+    ``offset`` is added to the margins before the loss: with it the base model says yes as often as the labels
+    do, so that the weights need not move for what a single number can do.
+    """
 
     best: int = 0
+    offset: float = 0.0
     losses: list[float] = field(default_factory=list)
     looks: list[Look] = field(default_factory=list)
     seconds: float = 0.0
@@ -115,6 +123,7 @@ def train(
     plan = _steps(lesson.train, config)
     with torch.random.fork_rng(devices=[]), Tracker.of(config.track, name, config.model_dump()) as tracker:
         if not run.course.looks:
+            run.begin()
             run.look(tracker)
         for step, rows in enumerate(progress(plan, f"tuning {name}", total=run.count)):
             if step < begun:
@@ -167,6 +176,17 @@ class _Run:
         self.looking = {round(each * (turn + 1)) for turn in range(config.epochs * config.evaluations)}
         self.saved, self.saving = time.monotonic(), 0.0
 
+    def begin(self) -> None:
+        """Set the offset on some of what is learned from."""
+        some, count = [], 0
+        for place in generator(self.config.seed, 0, stream="examples").permutation(len(self.lesson.train)):
+            some.append(self.lesson.train[place])
+            count += len(some[-1].labels)
+            if count >= OFFSET_LABELS:
+                break
+        labels = np.concatenate([one.labels for one in some])
+        self.course.offset = balanced(self.learner.scores(some), float(labels.mean()))
+
     def step(self, rows: Sequence[Row]) -> None:
         """Learn from one batch."""
         start = time.perf_counter()
@@ -178,7 +198,8 @@ class _Run:
         loss = 0.0
         for row in rows:
             labels = row.labels * (1 - smooth) + smooth / 2
-            part = objective(self.learner.margins(row), labels, row.groups).sum() / count
+            margins = self.learner.margins(row) + self.course.offset
+            part = objective(margins, labels, row.groups).sum() / count
             part.backward()  # type: ignore[no-untyped-call]
             loss += float(part.detach())
             self.course.tokens += len(row.tokens)
@@ -273,11 +294,24 @@ class _Run:
         self.checkpoint.remove()
 
 
+def balanced(margins: FloatArray, share: float) -> float:
+    """The number that, added to all margins, makes the mean probability of yes equal to ``share``.
+
+    Examples
+    --------
+    >>> round(balanced(np.array([-2.0, -2.0]), 0.5), 6)
+    2.0
+    """
+    wanted = min(max(share, 0.01), 0.99)
+    found: float = brentq(lambda b: float(expit(margins + b).mean()) - wanted, -1e3, 1e3)
+    return found
+
+
 def ordered(examples: Sequence[TokenExample], values: Sequence[FloatArray]) -> FloatArray:
     """Values of the branches of each example, by their places among all."""
     places = np.concatenate([one.places for one in examples])
     found = np.empty(len(places))
-    found[places - places.min()] = np.concatenate(values)
+    found[np.argsort(np.argsort(places))] = np.concatenate(values)
     return found
 
 

@@ -16,12 +16,12 @@ from zhiyin import __version__
 from zhiyin.caches import content_key
 from zhiyin.config import parse
 from zhiyin.draws import generator
-from zhiyin.errors import InputError, NotFittedError
+from zhiyin.errors import ArtifactError, InputError, ModelError, NotFittedError, ZhiyinError
 from zhiyin.lm.causal import CausalLanguageModel
 from zhiyin.lm.find import cache_folder
 from zhiyin.lm.tuning.config import TuningConfig
 from zhiyin.lm.tuning.examples import PackedExample
-from zhiyin.lm.tuning.keeping import keep
+from zhiyin.lm.tuning.keeping import keep, told
 from zhiyin.lm.tuning.learner import Learner
 from zhiyin.lm.tuning.training import Course, Guarding, Lesson, train
 from zhiyin.lm.tuning.twin import changed
@@ -68,6 +68,10 @@ class Tuner(ABC):
     def _write(self, folder: Path) -> None:
         """Write the weights where other tools find them."""
 
+    @abstractmethod
+    def _read(self, network: Any, folder: Path) -> Any:
+        """The tuned network, from a loaded one and what was written."""
+
     def fit(
         self,
         model: CausalLanguageModel,
@@ -97,19 +101,17 @@ class Tuner(ABC):
             raise InputError(
                 "The model is in bfloat16", expected="float32", hint="Load it with dtype='float32'."
             )
-        self.base_ = model
         self.data_ = content_key("examples", *(asdict(one) for one in (*train_on, *valid)))
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(int(generator(self.config.seed, 0, stream="weights").integers(2**31)))
             network = self._attach(model.model)
-        answers, tokens = self.config.answers, self.config.row_tokens
-        self.learner_ = Learner(network, model.tokenizer, answers=answers, row_tokens=tokens)
-        encoded = self.learner_.encode([*train_on, *valid])
+        self._take(network, model)
+        encoded = self._learner().encode([*train_on, *valid])
         made, forget = ((), None) if guards is None else guards(self)
-        told = self.config.model_dump(mode="json", exclude={"track"})
-        key = content_key("tuning", __version__, self.name, told, model.name, self.data_, len(train_on))
+        settings = self.config.model_dump(mode="json", exclude={"track"})
+        key = content_key("tuning", __version__, self.name, settings, model.name, self.data_, len(train_on))
         self.course_ = train(
-            self.learner_,
+            self._learner(),
             Lesson(encoded[: len(train_on)], encoded[len(train_on) :], made, forget),
             self.config,
             rate=self.rate if self.config.learning_rate is None else self.config.learning_rate,
@@ -172,7 +174,7 @@ class Tuner(ABC):
         self._learner()
         if self.base_ is None:
             raise NotFittedError(type(self).__name__)
-        told = {
+        content = {
             "method": self.name,
             "base": self.base_.name,
             "config": self.config.model_dump(mode="json"),
@@ -181,7 +183,48 @@ class Tuner(ABC):
             "course": asdict(self.course_),
             **(about or {}),
         }
-        keep(Path(folder), self._write, told)
+        keep(Path(folder), self._write, content)
+
+    @classmethod
+    def load(cls, model: CausalLanguageModel, folder: Path) -> Self:
+        """Read what ``save`` wrote.
+
+        Parameters
+        ----------
+        model : CausalLanguageModel
+            The one it was tuned from.
+        folder : path
+
+        Raises
+        ------
+        ArtifactError, ModelError
+            When the folder is damaged or belongs to another model.
+        """
+        about = told(Path(folder))
+        if about["method"] != cls.name or about["base"] != model.name:
+            raise ModelError(
+                f"{folder} does not belong here",
+                expected=f"{cls.name} of {model.name}",
+                received=f"{about['method']} of {about['base']}",
+                hint="Load it with the model that was tuned.",
+            )
+        tuner = cls(**about.get("config", {}))
+        tuner.data_ = str(about.get("data", ""))
+        try:
+            network = tuner._read(model.model, Path(folder))
+        except ZhiyinError:
+            raise
+        except Exception as error:  # peft and safetensors raise many kinds for one cause: it cannot be read
+            raise ArtifactError(
+                f"{folder} cannot be loaded", received=str(error).split("\n")[0][:300]
+            ) from error
+        tuner._take(network, model)
+        return tuner
+
+    def _take(self, network: Any, model: CausalLanguageModel) -> None:
+        answers, tokens = self.config.answers, self.config.row_tokens
+        self.base_ = model
+        self.learner_ = Learner(network, model.tokenizer, answers=answers, row_tokens=tokens)
 
     def _learner(self) -> Learner:
         if self.learner_ is None:

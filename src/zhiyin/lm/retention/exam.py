@@ -1,0 +1,154 @@
+"""Whether a tuned model still writes and reasons as its base model does; knows no tuning and no users.
+
+Perplexity and divergence are taken on texts that nothing was guarded on. Use relative changes: the texts of
+one corpus say little of a model by themselves.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+from zhiyin.errors import InputError
+from zhiyin.evaluate.generation import bleu, distinct, rouge
+from zhiyin.lm.causal import CausalLanguageModel
+from zhiyin.lm.retention.divergence import Tokens, compare, read
+from zhiyin.text.words import words
+from zhiyin.types import FloatArray
+
+__all__ = ["Exam", "Examiner", "Question", "Retention"]
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question with choices, one of which is right."""
+
+    query: str
+    choices: tuple[str, ...]
+    gold: int
+
+
+@dataclass(frozen=True)
+class Exam:
+    """What is asked.
+
+    Attributes
+    ----------
+    texts : sequence of str
+        Held-out texts, each at least two tokens; longer ones are cut at ``tokens``.
+    questions : mapping of name -> sequence of Question
+    prompts : sequence of str
+        Finished prompts that the model goes on from, greedily, ``written`` tokens at most.
+    tokens, written : int
+    """
+
+    texts: Sequence[str]
+    questions: Mapping[str, Sequence[Question]] = field(default_factory=dict)
+    prompts: Sequence[str] = ()
+    tokens: int = 256
+    written: int = 48
+
+
+@dataclass(frozen=True)
+class Retention:
+    """What came out.
+
+    ``perplexity``; ``kl``: KL(base || this) a token, nats; ``accuracy`` by name of the questions (the choice
+    with the highest log-likelihood per character); of what it writes: ``distinct_2`` (share of distinct pairs
+    of words), ``repetition`` (share of words that were among the last eight), ``stopped`` (share of texts
+    that end by themselves), ``tokens_per_second``, ``bleu`` and ``rouge_l`` against what the base model
+    writes.
+    """
+
+    perplexity: float
+    kl: float
+    accuracy: Mapping[str, float] = field(default_factory=dict)
+    distinct_2: float | None = None
+    repetition: float | None = None
+    stopped: float | None = None
+    tokens_per_second: float | None = None
+    bleu: float | None = None
+    rouge_l: float | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give everything, ready for JSON."""
+        return asdict(self)
+
+
+class Examiner:
+    """Examines models against one base model; what the base model gave is worked out once.
+
+    Raises
+    ------
+    InputError
+        When no text has two tokens.
+    """
+
+    def __init__(self, base: CausalLanguageModel, exam: Exam) -> None:
+        self.base, self.exam = base, exam
+        rows = base.tokenizer(list(exam.texts), add_special_tokens=False, verbose=False)["input_ids"]
+        self._tokens: list[Tokens] = [
+            np.array(row[: exam.tokens], dtype=np.int64) for row in rows if len(row) > 1
+        ]
+        if not self._tokens:
+            raise InputError("There is no text to examine on", expected="two tokens or more", received="none")
+        with torch.no_grad(), base.lock:
+            self._hidden = [read(base.model, one) for one in self._tokens]
+        self._written = self._write(base)[0] if exam.prompts else []
+
+    def examine(self, model: CausalLanguageModel) -> Retention:
+        """All measures of a model with the base model's tokenizer."""
+        kl, found = self._read(model)
+        accuracy = {name: self._accuracy(model, asked) for name, asked in self.exam.questions.items()}
+        written = self._writing(model) if self.exam.prompts else {}
+        return Retention(float(np.exp(-found.mean())), float(kl.mean()), accuracy, **written)
+
+    def divergence(self, model: CausalLanguageModel) -> float:
+        """KL(base || model) per token, nats."""
+        return float(self._read(model)[0].mean())
+
+    def _read(self, model: CausalLanguageModel) -> tuple[FloatArray, FloatArray]:
+        kl, found = [], []
+        with torch.no_grad(), model.lock:
+            for tokens, before in zip(self._tokens, self._hidden, strict=True):
+                after = read(model.model, tokens)
+                one, other = compare(self.base.model, before, model.model, after, tokens)
+                kl.append(one)
+                found.append(other)
+        return np.concatenate(kl), np.concatenate(found)
+
+    @staticmethod
+    def _accuracy(model: CausalLanguageModel, questions: Sequence[Question]) -> float:
+        right = 0
+        for one in questions:
+            told = model.log_likelihood(one.query, [f" {choice}" for choice in one.choices])
+            right += int(np.argmax(told / np.array([len(choice) for choice in one.choices])) == one.gold)
+        return right / len(questions)
+
+    def _write(self, model: CausalLanguageModel) -> tuple[list[str], float]:
+        start = time.perf_counter()
+        made = model.generate(self.exam.prompts, max_tokens=self.exam.written)
+        return made, time.perf_counter() - start
+
+    def _writing(self, model: CausalLanguageModel) -> dict[str, float]:
+        made, seconds = self._write(model)
+        counts = np.array([model.count_tokens(one) for one in made])
+        return {
+            "distinct_2": distinct(made, 2),
+            "repetition": float(np.mean([_repetition(words(one)) for one in made])),
+            "stopped": float((counts < self.exam.written).mean()),
+            "tokens_per_second": float(counts.sum() / seconds),
+            "bleu": bleu(made, [[one] for one in self._written]),
+            "rouge_l": float(np.mean(rouge(made, [[one] for one in self._written])["rougeL"])),
+        }
+
+
+def _repetition(text: Sequence[str], window: int = 8) -> float:
+    """Share of words that were among the last ``window``; 0 for none."""
+    again = [word in text[max(0, at - window) : at] for at, word in enumerate(text)]
+    return float(np.mean(again)) if again else 0.0

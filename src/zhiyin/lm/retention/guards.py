@@ -1,0 +1,162 @@
+"""Penalties that keep a tuned model near what it was, on its own texts and in its weights.
+
+``kl``: mean over positions of KL(base || tuned), where base is the same weights without the adapter (Li &
+Hoiem 2017, "Learning without forgetting"; here on texts that the base model wrote). ``replay``: mean
+negative log-likelihood of those texts. ``l2_sp``: half the squared distance to the starting weights (Li et
+al. 2018, "Explicit inductive bias for transfer learning with convolutional networks"). ``ewc``: the same,
+weighted by the diagonal of the Fisher information (Kirkpatrick et al. 2017, "Overcoming catastrophic
+forgetting").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from zhiyin.draws import generator
+from zhiyin.errors import InputError
+from zhiyin.lm.retention.divergence import Tokens, compare, next_words, read
+from zhiyin.lm.retention.fisher import fisher_information
+from zhiyin.lm.retention.texts import own_texts
+from zhiyin.lm.tuning.config import GuardConfig
+from zhiyin.lm.tuning.learner import Learner
+from zhiyin.lm.tuning.rows import text_row
+from zhiyin.lm.tuning.training import Guarding
+from zhiyin.lm.tuning.tuner import Tuner
+
+__all__ = ["guards"]
+
+OWN_TEXTS, HELD_OUT = 320, 32
+HELD_SEED, SEED = 1, 0
+FISHER_TEXTS = 48
+
+
+def guards(
+    tuner: Tuner, *, texts: Sequence[str] | None = None, held_out: Sequence[str] | None = None
+) -> tuple[list[Guarding], Callable[[], float] | None]:
+    """What guards a tuner as its config says, and what tells how much it has forgotten.
+
+    Parameters
+    ----------
+    tuner : Tuner
+        Attached, not yet trained.
+    texts, held_out : sequences of str or None
+        To guard on, and to measure on; None: what the base model writes itself.
+
+    Returns
+    -------
+    guards, forget
+        ``forget()`` is KL(base || tuned) per token on the held-out texts; None where nothing needs texts.
+
+    Raises
+    ------
+    InputError
+        When there are no texts.
+    """
+    config, base, learner = tuner.config.guard, tuner.base_, tuner.learner_
+    if base is None or learner is None:
+        raise InputError("The tuner is not attached", hint="Give guards to its fit.")
+    made: list[Guarding] = []
+    if config.l2_sp > 0:
+        made.append(_Distance(tuner, config.l2_sp, None))
+    if not config.reads:
+        return made, None
+    known = own_texts(base, count=OWN_TEXTS, seed=SEED) if texts is None else list(texts)
+    asked = own_texts(base, count=HELD_OUT, seed=HELD_SEED) if held_out is None else list(held_out)
+    if not known or not asked:
+        raise InputError("There are no texts to guard on", expected="some", received="none")
+    shown, told = (_Shown.of(base.model, learner, some) for some in (known, asked))
+    if config.kl > 0 or config.replay > 0:
+        made.append(_Writing(base.model, learner, shown, config, tuner.config.seed))
+    if config.ewc > 0:
+        information = fisher_information(base.model, learner, shown.tokens[:FISHER_TEXTS])
+        made.append(_Distance(tuner, config.ewc, information))
+    return made, lambda: _forgotten(base.model, learner, told)
+
+
+@dataclass(frozen=True, eq=False)
+class _Shown:
+    """Texts in tokens, and the base model's last hidden states on them."""
+
+    tokens: list[Tokens]
+    hidden: list[Tensor]
+
+    @classmethod
+    def of(cls, base: Any, learner: Learner, texts: Sequence[str]) -> _Shown:
+        rows = learner.tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]
+        tokens = [np.array(row[: learner.longest], dtype=np.int64) for row in rows if len(row) > 1]
+        with torch.no_grad():
+            return cls(tokens, [read(base, one) for one in tokens])
+
+
+def _forgotten(base: Any, learner: Learner, told: _Shown) -> float:
+    learning = learner.network.training
+    learner.network.eval()
+    found = []
+    with torch.no_grad():
+        for tokens, before in zip(told.tokens, told.hidden, strict=True):
+            after = read(learner.network, tokens)
+            found.append(compare(base, before, learner.network, after, tokens)[0])
+    learner.network.train(learning)
+    return float(np.concatenate(found).mean())
+
+
+class _Writing:
+    """KL and replay, on some of the texts each step."""
+
+    name = "writing"
+
+    def __init__(self, base: Any, learner: Learner, shown: _Shown, config: GuardConfig, seed: int) -> None:
+        self._base, self._learner, self._shown = base, learner, shown
+        self._config, self._seed = config, seed
+
+    def backward(self, step: int) -> float:
+        """Add the gradient of the weighted penalty; its value."""
+        chosen = self._chosen(step)
+        tokens = [self._shown.tokens[place] for place in chosen]
+        hidden = self._learner.hidden(text_row(tokens))
+        found = next_words(self._learner.network, hidden)
+        loss = found.new_zeros(())
+        if self._config.kl > 0:
+            with torch.no_grad():
+                before = next_words(self._base, torch.cat([self._shown.hidden[place] for place in chosen]))
+            loss = loss + self._config.kl * (before.exp() * (before - found)).sum(1).mean()
+        if self._config.replay > 0:
+            ends = np.cumsum([len(one) for one in tokens])
+            inside = np.setdiff1d(np.arange(ends[-1]), ends - 1)  # the last of a text foretells nothing
+            words = torch.from_numpy(np.concatenate(tokens)[inside + 1])
+            loss = loss - self._config.replay * found[inside, words].mean()
+        loss.backward()  # type: ignore[no-untyped-call]
+        return float(loss.detach())
+
+    def _chosen(self, step: int) -> list[int]:
+        order = generator(self._seed, step, stream="guard").permutation(len(self._shown.tokens))
+        sizes = np.cumsum([len(self._shown.tokens[place]) for place in order])
+        count = int(np.searchsorted(sizes, self._config.tokens)) + 1
+        return [int(place) for place in order[:count]]
+
+
+class _Distance:
+    """Half the squared distance of the weights to where they started, weighted or not."""
+
+    name = "distance"
+
+    def __init__(self, tuner: Tuner, strength: float, weights: dict[str, Tensor] | None) -> None:
+        self._tuner, self._strength, self._weights = tuner, strength, weights
+
+    def backward(self, step: int) -> float:
+        """Add the gradient of the weighted penalty; its value."""
+        total = 0.0
+        for name, delta in self._tuner.deltas():
+            squares = delta.square()
+            if self._weights is not None:
+                squares = squares * self._weights[name]
+            part = self._strength / 2 * squares.sum()
+            part.backward()  # type: ignore[no-untyped-call]
+            total += float(part.detach())
+        return total

@@ -1,0 +1,87 @@
+"""What a model itself writes on general subjects: what it should go on writing; knows no tuning."""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from importlib import resources
+
+from zhiyin.artifacts import read_json, write_text
+from zhiyin.caches import content_key
+from zhiyin.draws import generator
+from zhiyin.errors import ArtifactError, InputError
+from zhiyin.lm.causal import CausalLanguageModel
+from zhiyin.lm.find import cache_folder
+from zhiyin.logs import get_logger, progress
+
+__all__ = ["openings", "own_texts"]
+
+log = get_logger("retention")
+BATCH = 16
+TEMPERATURE = 0.8
+LANGUAGES = ("en", "zh")
+
+
+@lru_cache
+def openings(language: str = "en") -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Questions that users ask, and beginnings of texts.
+
+    Examples
+    --------
+    >>> questions, beginnings = openings()
+    >>> questions[0], beginnings[0]
+    ('Explain how a bicycle stays upright.', 'The old harbour had not seen a ship in')
+    """
+    if language not in LANGUAGES:
+        raise InputError("No openings in this language", expected=", ".join(LANGUAGES), received=language)
+    text = (resources.files("zhiyin.lm.retention") / f"openings.{language}.txt").read_text("utf-8")
+    _, questions, beginnings = (part.split("\n")[1:] for part in f"\n{text}".split("\n#"))
+    return tuple(filter(None, questions)), tuple(filter(None, beginnings))
+
+
+def own_texts(
+    model: CausalLanguageModel, *, count: int, tokens: int = 64, language: str = "en", seed: int = 0
+) -> list[str]:
+    """Openings with what the model writes after them, sampled; kept on disk.
+
+    So a penalty on general text needs nobody's corpus. The samples are a little cooler than the model's
+    distribution, as those of small quantised models are hardly language at temperature 1.
+
+    Parameters
+    ----------
+    model : CausalLanguageModel
+    count : int
+        Texts, >= 1; openings take turns, each time with other samples.
+    tokens : int
+        Written after each opening, at most.
+    language : {"en", "zh"}
+    seed : int
+        Other seeds give other texts.
+
+    Returns
+    -------
+    list of str
+        The prompt as the model reads it, and its continuation.
+    """
+    questions, beginnings = openings(language)
+    chats = [model.chat_prompt([{"role": "user", "content": one}]) for one in questions]
+    prompts = [*chats, *beginnings]
+    key = content_key("own-texts", model.name, prompts, count, tokens, seed, TEMPERATURE)
+    file = cache_folder() / "texts" / f"{key}.json"
+    if file.is_file():
+        try:
+            kept = read_json(file)
+            if isinstance(kept, list) and len(kept) == count:
+                return [str(one) for one in kept]
+        except ArtifactError as error:
+            log.warning("texts that cannot be read are written again", reason=str(error))
+    order = generator(seed, 0, stream="openings").permutation(len(prompts))
+    asked = [prompts[order[number % len(prompts)]] for number in range(count)]
+    made: list[str] = []
+    for first in progress(range(0, count, BATCH), "the model writes", total=-(-count // BATCH)):
+        part = asked[first : first + BATCH]
+        told = int(generator(seed, first, stream="texts").integers(2**31))
+        written = model.generate(part, max_tokens=tokens, temperature=TEMPERATURE, seed=told)
+        made += [opening + text for opening, text in zip(part, written, strict=True)]
+    write_text(file, json.dumps(made, ensure_ascii=False))
+    return made

@@ -1,0 +1,94 @@
+"""Guards keep a model near what it was, at a price that can be chosen."""
+
+import numpy as np
+import pytest
+import torch
+
+from zhiyin.errors import InputError
+from zhiyin.lm.retention.fisher import fisher_information
+from zhiyin.lm.retention.guards import guards
+from zhiyin.lm.retention.texts import openings, own_texts
+from zhiyin.registry import names, resolve
+
+QUICK = {"answers": ("y", "n"), "row_tokens": 200, "epochs": 3}
+TEXTS = ["the old harbour had not seen", "a ship in many years", "and nobody knew why it was so"] * 3
+OTHERS = ["when the train came", "everybody went home again"]
+
+
+@pytest.fixture(scope="module")
+def base(make_base):
+    return make_base()
+
+
+def told(base, tastes, way="lora", **guard):
+    rate = 1e-3 if way == "full" else 3e-3
+    tuner = resolve("tuner", way)(**QUICK, learning_rate=rate, guard={**guard, "most_kl": 9.0})
+    tuner.fit(base, tastes(30, 1), guards=lambda one: guards(one, texts=TEXTS, held_out=OTHERS))
+    return tuner.course_.looks[-1].kl
+
+
+@pytest.mark.parametrize("way", names("tuner"))
+def test_a_guard_lessens_what_is_forgotten(way, base, tastes):
+    free = told(base, tastes, way)
+    assert free > 0
+    assert told(base, tastes, way, kl=20.0) < 0.5 * free
+    assert told(base, tastes, way, l2_sp=3.0) < 0.8 * free
+    assert told(base, tastes, way, ewc=3000.0) < 0.9 * free
+
+
+def test_replay_makes_the_texts_likelier(base, tastes):
+    def likelihood(**guard):
+        tuner = resolve("tuner", "lora")(**QUICK, learning_rate=3e-3, guard=guard)
+        tuner.fit(base, tastes(20, 1), guards=lambda one: guards(one, texts=TEXTS, held_out=OTHERS))
+        found = tuner.language_model().token_log_probabilities(TEXTS)
+        return float(np.concatenate(found).mean())
+
+    assert likelihood(replay=1.0) > likelihood(kl=1e-9)
+
+
+def test_weights_that_forget_too_much_are_not_kept(base, tastes):
+    tuner = resolve("tuner", "lora")(**QUICK, learning_rate=3e-2, guard={"most_kl": 1e-6})
+    tuner.fit(base, tastes(30, 1), tastes(5, 2), guards=lambda one: guards(one, texts=TEXTS, held_out=OTHERS))
+    assert tuner.course_.best == 0
+    assert all(float(delta.detach().abs().max()) == 0 for _, delta in tuner.deltas())
+
+
+def test_the_base_model_has_not_diverged_from_itself(base, tastes):
+    tuner = resolve("tuner", "lora")(**QUICK, guard={"most_kl": 1.0})
+    tuner.fit(base, tastes(2, 1), guards=lambda one: guards(one, texts=TEXTS, held_out=OTHERS))
+    assert tuner.course_.looks[0].kl == pytest.approx(0.0, abs=1e-9)
+
+
+def test_fisher_information_is_the_mean_square_of_gradients(base):
+    from zhiyin.lm.tuning.learner import Learner
+    from zhiyin.lm.tuning.twin import twin
+
+    learner = Learner(base.model, base.tokenizer, answers=("y", "n"), row_tokens=64)
+    texts = [np.arange(3, 12), np.arange(40, 50)]
+    found = fisher_information(base.model, learner, texts)
+    name = "model.layers.1.mlp.up_proj.weight"
+    squares = []
+    for tokens in texts:
+        network = twin(base.model, apart=True)
+        ids = torch.from_numpy(tokens)[None]
+        network(input_ids=ids, labels=ids).loss.backward()
+        squares.append(dict(network.named_parameters())[name].grad.square())
+    torch.testing.assert_close(found[name], (squares[0] + squares[1]) / 2, rtol=1e-3, atol=1e-9)
+    assert all(one.grad is None for one in base.model.parameters())
+
+
+def test_a_model_writes_its_own_texts_once(base):
+    first = own_texts(base, count=5, tokens=6)
+    assert first == own_texts(base, count=5, tokens=6) != own_texts(base, count=5, tokens=6, seed=1)
+    questions, beginnings = openings()
+    starts = (*(base.chat_prompt([{"role": "user", "content": one}]) for one in questions), *beginnings)
+    assert all(text.startswith(starts) for text in first)
+    assert len(openings("zh")[0]) >= 10 and len(beginnings) >= 30
+    with pytest.raises(InputError, match="language"):
+        openings("fr")
+
+
+def test_without_texts_there_is_nothing_to_guard_on(base, tastes):
+    tuner = resolve("tuner", "lora")(**QUICK, guard={"kl": 1.0})
+    with pytest.raises(InputError, match="no texts"):
+        tuner.fit(base, tastes(2, 1), guards=lambda one: guards(one, texts=[], held_out=OTHERS))
