@@ -21,6 +21,7 @@ from zhiyin.cli.output import show_error
 from zhiyin.cli.recommend import recommend
 from zhiyin.cli.refit import refit, rollback
 from zhiyin.cli.serve import serve
+from zhiyin.cli.tune import tune
 from zhiyin.config import load_settings
 from zhiyin.errors import ZhiyinError
 from zhiyin.logs import configure
@@ -37,7 +38,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (demo, assess, fit, recommend, describe, evaluate, serve, refit, rollback, doctor):
+for command in (demo, assess, fit, recommend, describe, evaluate, tune, serve, refit, rollback, doctor):
     app.command()(command)
 
 

@@ -28,7 +28,7 @@ def load_language_model(
     dtype: Precision = "float32",
     cache: Path | None = None,
     adapter: Path | str | None = None,
-    scale: float = 1.0,
+    scale: float | None = None,
 ) -> CausalLanguageModel:
     """Load a causal language model; callers in one process share a copy while one of them holds it.
 
@@ -45,7 +45,7 @@ def load_language_model(
     adapter : Path or str or None
         A folder that ``zhiyin tune`` wrote for this model; its weights are merged.
     scale : float
-        How much of the adapter, in [0, 1]; 0 is the model itself.
+        How much of the adapter, in [0, 1]; 0 is the model itself. None: as the folder says.
 
     Raises
     ------
@@ -78,22 +78,24 @@ def load_language_model(
     return model
 
 
-def _adapted(base: CausalLanguageModel, folder: Path, scale: float) -> CausalLanguageModel:
+def _adapted(base: CausalLanguageModel, folder: Path, scale: float | None) -> CausalLanguageModel:
     about = folder / "tuning.json"
     digests = [file_digest(path) for path in (about, *sorted(folder.glob("*.safetensors"))) if path.is_file()]
     key = (content_key(base.name, scale, *digests), "adapter")
     with _loading:
         model = _loaded.get(key)
         if model is None:
-            method = str(read_json(about).get("method")) if about.is_file() else "missing"
+            told = read_json(about) if about.is_file() else {}
+            method = str(told.get("method", "none"))
             if method not in names("tuner"):
                 raise ModelError(
                     f"{folder} holds no adapter",
                     expected=f"a folder with {about.name} of one of {', '.join(names('tuner'))}",
-                    received="no such folder" if not folder.is_dir() else method,
+                    received=method if folder.is_dir() else "no such folder",
                     hint="Point to what zhiyin tune wrote.",
                 )
-            model = resolve("tuner", method).load(base, folder).language_model(scale)
+            share = told.get("scale", 1.0) if scale is None else scale
+            model = resolve("tuner", method).load(base, folder).language_model(share)
             _loaded[key] = model
     return model
 

@@ -29,7 +29,7 @@ from zhiyin.types import (
     Retriever,
 )
 
-__all__ = ["fit_components", "policy_of", "ranking_examples", "update_components"]
+__all__ = ["fit_components", "policy_of", "ranking_examples", "retriever_of", "update_components"]
 
 log = get_logger("pipeline")
 FALLBACK = Stage(method="recent-popular")
@@ -45,7 +45,7 @@ def fit_components(recipe: Recipe, train: Dataset, valid: Dataset | None) -> Com
     learn once more from both parts.
     """
     known = train if valid is None else train.joined(valid)
-    retriever = _retriever(recipe)
+    retriever = retriever_of(recipe)
     fallback: Retriever[Dataset] = make_retriever(FALLBACK.method, **FALLBACK.params).fit(train)
     if retriever is not None:
         retriever.fit(train, valid)
@@ -114,7 +114,8 @@ def _met(candidates: Candidates, events: Ragged, n_items: int) -> BoolArray:
     return met & (candidates.items >= 0)
 
 
-def _retriever(recipe: Recipe) -> Retriever[Dataset] | None:
+def retriever_of(recipe: Recipe) -> Retriever[Dataset] | None:
+    """The unfitted retriever of a recipe; None: it has none."""
     stage = recipe.stages.retrieve
     if not stage.active:
         return None

@@ -1,23 +1,26 @@
-"""Two ways to ask a language model about candidates; knows titles, no users and no scores.
+"""Three ways to ask a language model about candidates; knows titles, no users and no scores.
 
 ``yes-no``: logit of yes minus logit of no after "will this customer buy it?".
 ``likelihood``: ln p(title | history) - ln p(title | no history), which is the pointwise mutual
 information of title and history under the model, so that long or common titles gain nothing.
+``timeline``: logit of yes minus logit of no after the history and the title in the short form that models
+are tuned on (``timeline.Telling``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from zhiyin.caches import MemoryCache
-from zhiyin.safety import sanitise
+from zhiyin.rank.timeline import Telling
+from zhiyin.rank.titles import readable
 from zhiyin.text import ANSWERS, history_lines, render, split, version
 from zhiyin.types import FloatArray, LanguageModel
 
-__all__ = ["Asking", "LikelihoodAsking", "YesNoAsking", "make_asking"]
+__all__ = ["Asking", "LikelihoodAsking", "TimelineAsking", "YesNoAsking", "make_asking"]
 
 
 class Asking(Protocol):
@@ -49,7 +52,7 @@ class YesNoAsking:
             "will_take",
             self.language,
             shared=shared,
-            each=[{"title": _readable(title)} for title in titles],
+            each=[{"title": readable(title)} for title in titles],
             scenario=self.scenario,
             wrap=lambda text: self.model.chat_prompt([{"role": "user", "content": text}]),
         )
@@ -74,7 +77,7 @@ class LikelihoodAsking:
             fields["wish"] = wish
         # The blank before a title belongs to its first token.
         prefix = render("next_item", self.language, scenario=self.scenario, **fields).rstrip(" ")
-        endings = [f" {_readable(title)}\n" for title in titles]
+        endings = [f" {readable(title)}\n" for title in titles]
         return self.model.log_likelihood(prefix, endings) - self._alone(endings)
 
     def _alone(self, endings: Sequence[str]) -> FloatArray:
@@ -89,20 +92,37 @@ class LikelihoodAsking:
         return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
 
 
+class TimelineAsking:
+    """Asks in the form that models are tuned on: "Alien: Yes. Heat:"."""
+
+    def __init__(self, model: LanguageModel, language: str, scenario: str = "retail") -> None:
+        self.model, self.telling = model, Telling(language, scenario)
+        self.version = f"{model.name}|timeline-{version('timeline', language, scenario=scenario)}"
+
+    def scores(self, history: Sequence[str], titles: Sequence[str], wish: str | None) -> FloatArray:
+        """Logit of yes minus logit of no, float64 [n]."""
+        events = [self.telling.event(title, True) for title in history]
+        wanted = [self.telling.wish(wish)] if wish else []
+        prefix = "".join([self.telling.head, *events, *wanted])
+        questions = [self.telling.question(title) for title in titles]
+        logits = self.model.answer_logits(prefix, questions, self.telling.answers)
+        difference: FloatArray = logits[:, 0] - logits[:, 1]
+        return difference
+
+
 _ALONE: MemoryCache[float] = MemoryCache(200_000)
 
 
 def make_asking(way: str, model: LanguageModel, language: str, scenario: str = "retail") -> Asking:
-    """``yes-no`` or ``likelihood``."""
-    kind = YesNoAsking if way == "yes-no" else LikelihoodAsking
-    return kind(model, language, scenario)
+    """``yes-no``, ``likelihood`` or ``timeline``."""
+    kinds: dict[str, type[Any]] = {
+        "yes-no": YesNoAsking,
+        "likelihood": LikelihoodAsking,
+        "timeline": TimelineAsking,
+    }
+    made: Asking = kinds[way](model, language, scenario)
+    return made
 
 
 def _lines(history: Sequence[str], language: str) -> list[str]:
-    return history_lines([_readable(title) for title in history], language=language)
-
-
-def _readable(title: str) -> str:
-    # Titles in capitals are rare in what a model has read, and take more tokens.
-    clean = sanitise(title)
-    return clean.capitalize() if clean.isupper() else clean
+    return history_lines([readable(title) for title in history], language=language)

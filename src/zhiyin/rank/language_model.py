@@ -1,13 +1,15 @@
 """Ranks candidates by what a language model says of them, beside the retrieval score.
 
-Two ways to ask: the difference of the yes and no logits after "will they buy it?", or the
-likelihood of the title after the history divided by its likelihood after no history. Validation
-chooses the way and the weight; a weight of zero leaves the retrieval order as it is.
+Ways to ask: the difference of the yes and no logits after "will they buy it?", the likelihood of the
+title after the history divided by its likelihood after no history, or, with an adapter, the short form
+that it was tuned on. Validation chooses the way and the weight; a weight of zero leaves the retrieval
+order as it is.
 """
 
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -49,15 +51,19 @@ class LanguageModelRanker:
     class Config(config.Config):
         """What to ask of which model, over how many candidates.
 
-        ``scoring`` "auto": chosen on validation. ``weight`` None: learned on validation.
+        ``adapter``: folder that ``zhiyin tune`` wrote for this model; ``scale`` in [0, 1]: how much of it,
+        None: as the folder says. ``scoring`` "auto": as the adapter was tuned, else chosen on validation.
+        ``weight`` None: learned on validation.
         ``examples``: validation users to learn from. ``time_budget``: seconds a call may take,
         None: no limit. ``history``: newest items shown to the model.
         """
 
         model: str = "smollm2-135m"
         dtype: Literal["float32", "bfloat16"] = "float32"
+        adapter: str | None = None
+        scale: float | None = Field(default=None, ge=0, le=1)
         depth: int = Field(default=20, ge=2)
-        scoring: Literal["auto", "yes-no", "likelihood"] = "auto"
+        scoring: Literal["auto", "yes-no", "likelihood", "timeline"] = "auto"
         weight: float | None = Field(default=None, ge=0, le=1)
         examples: int = Field(default=60, ge=1)
         history: int = Field(default=12, ge=1)
@@ -76,6 +82,7 @@ class LanguageModelRanker:
         self.blend_: Blend | None = None
         self.trials_: dict[str, Blend] = {}
         self._model: LanguageModel | None = None
+        self._own_adapter: Path | None = None
 
     @property
     def weight(self) -> float:
@@ -99,7 +106,9 @@ class LanguageModelRanker:
         labels = examples.labels[:, : self.config.depth]
         present = head.items >= 0
         first = standardise(head.scores.astype(np.float64), present)
-        ways = self.WAYS if self.config.scoring == "auto" else (self.config.scoring,)
+        ways: tuple[str, ...] = (self.config.scoring,)
+        if self.config.scoring == "auto":
+            ways = self.WAYS if self.config.adapter is None else ("timeline",)
         taken = labels & present
         if not (taken.any(axis=1) & (present & ~taken).any(axis=1)).any():
             log.warning("nobody took a candidate: the language model gets no weight", users=len(labels))
@@ -192,11 +201,20 @@ class LanguageModelRanker:
     def _asking(self, way: str) -> Asking:
         # Held here: a loaded model lives as long as somebody holds it.
         if self._model is None:
-            self._model = load_language_model(self.config.model, dtype=self.config.dtype)
+            adapter = self._adapter()
+            self._model = load_language_model(
+                self.config.model, dtype=self.config.dtype, adapter=adapter, scale=self.config.scale
+            )
         return make_asking(way, self._model, self.config.language, self.config.scenario)
 
+    def _adapter(self) -> Path | None:
+        """Where the adapter lies: a loaded ranker has a copy of its own."""
+        if self.config.adapter is None:
+            return None
+        return Path(self.config.adapter) if self._own_adapter is None else self._own_adapter
+
     def save(self, folder: Path) -> None:
-        """Write config.json, learned.json and items.parquet into an existing folder."""
+        """Write config.json, learned.json, items.parquet, a copy of the adapter into an existing folder."""
         if self.titles_ is None:
             raise NotFittedError("LanguageModelRanker")
         write_text(folder / "config.json", self.config.model_dump_json(indent=1))
@@ -206,11 +224,16 @@ class LanguageModelRanker:
         )
         items = pl.DataFrame({"title": list(self.titles_), "price": self.prices_})
         write_frame(folder / "items.parquet", items)
+        adapter = self._adapter()
+        if adapter is not None:
+            shutil.copytree(adapter, folder / "adapter")
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what ``save`` wrote."""
         ranker = cls(**read_json(folder / "config.json"))
+        if ranker.config.adapter is not None:
+            ranker._own_adapter = folder / "adapter"
         learned = read_json(folder / "learned.json")
         ranker.trials_ = {way: Blend(**blend) for way, blend in learned["trials"].items()}
         ranker.scoring_ = learned["scoring"]

@@ -6,7 +6,6 @@ import torch
 
 from zhiyin.errors import InputError
 from zhiyin.lm.retention.fisher import fisher_information
-from zhiyin.lm.retention.guards import guards
 from zhiyin.lm.retention.texts import openings, own_texts
 from zhiyin.registry import names, resolve
 
@@ -23,7 +22,7 @@ def base(make_base):
 def told(base, tastes, way="lora", **guard):
     rate = 1e-3 if way == "full" else 3e-3
     tuner = resolve("tuner", way)(**QUICK, learning_rate=rate, guard={**guard, "most_kl": 9.0})
-    tuner.fit(base, tastes(30, 1), guards=lambda one: guards(one, texts=TEXTS, held_out=OTHERS))
+    tuner.fit(base, tastes(30, 1), texts=TEXTS, held_out=OTHERS)
     return tuner.course_.looks[-1].kl
 
 
@@ -39,7 +38,7 @@ def test_a_guard_lessens_what_is_forgotten(way, base, tastes):
 def test_replay_makes_the_texts_likelier(base, tastes):
     def likelihood(**guard):
         tuner = resolve("tuner", "lora")(**QUICK, learning_rate=3e-3, guard=guard)
-        tuner.fit(base, tastes(20, 1), guards=lambda one: guards(one, texts=TEXTS, held_out=OTHERS))
+        tuner.fit(base, tastes(20, 1), texts=TEXTS, held_out=OTHERS)
         found = tuner.language_model().token_log_probabilities(TEXTS)
         return float(np.concatenate(found).mean())
 
@@ -48,14 +47,14 @@ def test_replay_makes_the_texts_likelier(base, tastes):
 
 def test_weights_that_forget_too_much_are_not_kept(base, tastes):
     tuner = resolve("tuner", "lora")(**QUICK, learning_rate=3e-2, guard={"most_kl": 1e-6})
-    tuner.fit(base, tastes(30, 1), tastes(5, 2), guards=lambda one: guards(one, texts=TEXTS, held_out=OTHERS))
+    tuner.fit(base, tastes(30, 1), tastes(5, 2), texts=TEXTS, held_out=OTHERS)
     assert tuner.course_.best == 0
     assert all(float(delta.detach().abs().max()) == 0 for _, delta in tuner.deltas())
 
 
 def test_the_base_model_has_not_diverged_from_itself(base, tastes):
     tuner = resolve("tuner", "lora")(**QUICK, guard={"most_kl": 1.0})
-    tuner.fit(base, tastes(2, 1), guards=lambda one: guards(one, texts=TEXTS, held_out=OTHERS))
+    tuner.fit(base, tastes(2, 1), texts=TEXTS, held_out=OTHERS)
     assert tuner.course_.looks[0].kl == pytest.approx(0.0, abs=1e-9)
 
 
@@ -91,4 +90,4 @@ def test_a_model_writes_its_own_texts_once(base):
 def test_without_texts_there_is_nothing_to_guard_on(base, tastes):
     tuner = resolve("tuner", "lora")(**QUICK, guard={"kl": 1.0})
     with pytest.raises(InputError, match="no texts"):
-        tuner.fit(base, tastes(2, 1), guards=lambda one: guards(one, texts=[], held_out=OTHERS))
+        tuner.fit(base, tastes(2, 1), texts=[], held_out=OTHERS)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -27,7 +27,9 @@ from zhiyin.lm.tuning.config import GuardConfig
 from zhiyin.lm.tuning.learner import Learner
 from zhiyin.lm.tuning.rows import text_row
 from zhiyin.lm.tuning.training import Guarding
-from zhiyin.lm.tuning.tuner import Tuner
+
+if TYPE_CHECKING:
+    from zhiyin.lm.tuning.tuner import Tuner
 
 __all__ = ["guards"]
 

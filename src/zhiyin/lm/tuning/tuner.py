@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -19,18 +19,16 @@ from zhiyin.draws import generator
 from zhiyin.errors import ArtifactError, InputError, ModelError, NotFittedError, ZhiyinError
 from zhiyin.lm.causal import CausalLanguageModel
 from zhiyin.lm.find import cache_folder
+from zhiyin.lm.retention.guards import guards
 from zhiyin.lm.tuning.config import TuningConfig
 from zhiyin.lm.tuning.examples import PackedExample
 from zhiyin.lm.tuning.keeping import keep, told
 from zhiyin.lm.tuning.learner import Learner
-from zhiyin.lm.tuning.training import Course, Guarding, Lesson, train
+from zhiyin.lm.tuning.training import Course, Lesson, train
 from zhiyin.lm.tuning.twin import changed
 from zhiyin.types import FloatArray
 
-__all__ = ["Guards", "Tuner"]
-
-Guards = Callable[["Tuner"], tuple[Sequence[Guarding], Callable[[], float] | None]]
-"""Makes what guards a tuner's learner, and what tells how much it forgot."""
+__all__ = ["Tuner"]
 
 
 class Tuner(ABC):
@@ -78,7 +76,8 @@ class Tuner(ABC):
         train_on: Sequence[PackedExample],
         valid: Sequence[PackedExample] = (),
         *,
-        guards: Guards | None = None,
+        texts: Sequence[str] | None = None,
+        held_out: Sequence[str] | None = None,
     ) -> Self:
         """Tune on examples; stop when validation gets no better.
 
@@ -89,8 +88,9 @@ class Tuner(ABC):
         model : CausalLanguageModel
             In float32; it is left as it is.
         train_on, valid : sequence of PackedExample
-        guards : callable or None
-            What keeps it writing; see ``zhiyin.lm.retention.guards``.
+        texts, held_out : sequences of str or None
+            What the guard keeps it writing, and what its forgetting is measured on; None: texts that the
+            model writes itself (``zhiyin.lm.retention.texts``). Read where the config has a guard.
 
         Raises
         ------
@@ -107,9 +107,12 @@ class Tuner(ABC):
             network = self._attach(model.model)
         self._take(network, model)
         encoded = self._learner().encode([*train_on, *valid])
-        made, forget = ((), None) if guards is None else guards(self)
+        made, forget = guards(self, texts=texts, held_out=held_out)
         settings = self.config.model_dump(mode="json", exclude={"track"})
-        key = content_key("tuning", __version__, self.name, settings, model.name, self.data_, len(train_on))
+        shown = None if texts is None else list(texts), None if held_out is None else list(held_out)
+        key = content_key(
+            "tuning", __version__, self.name, settings, model.name, self.data_, len(train_on), *shown
+        )
         self.course_ = train(
             self._learner(),
             Lesson(encoded[: len(train_on)], encoded[len(train_on) :], made, forget),

@@ -1,0 +1,118 @@
+"""From events to an adapter that a recommender ranks with."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import polars as pl
+import pytest
+
+import zhiyin as zy
+from zhiyin.config import load_recipe
+from zhiyin.data import Dataset
+from zhiyin.errors import ConfigError, DataError
+from zhiyin.pipeline.tuning import tune
+from zhiyin.rank.language_model import LanguageModelRanker
+from zhiyin.testing.models import tiny_language_model
+from zhiyin.testing.rankers import small_examples
+
+QUICK = {"epochs": 2, "learning_rate": 3e-3, "batch": 40}
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return tiny_language_model(tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture(scope="module")
+def recipe(model):
+    stages = {"stages.retrieve.method": "item-knn", "stages.rank.params.model": str(model)}
+    return load_recipe("retail", {**stages, "scenario": "video", "seed": 3})
+
+
+@pytest.fixture(scope="module")
+def ratings():
+    """Films beginning with an a are liked, those with a b are not."""
+    rng = np.random.default_rng(0)
+    rows = [
+        (f"u{user}", f"i{item}", float(1000 * user + 10 * at + rng.random()), 5.0 if item % 2 == 0 else 2.0)
+        for user in range(30)
+        for at, item in enumerate(rng.permutation(40)[:12])
+    ]
+    events = pl.DataFrame(rows, schema=["user_id", "item_id", "timestamp", "value"], orient="row")
+    titles = [("a" if item % 2 == 0 else "b") + chr(97 + item // 2) for item in range(40)]
+    items = pl.DataFrame({"item_id": [f"i{item}" for item in range(40)], "title": titles})
+    return Dataset.from_frames(events, items)
+
+
+@pytest.fixture(scope="module")
+def tuned(recipe, ratings, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tuned") / "likes"
+    return folder, tune(recipe, ratings, folder, likes=4.0, params={**QUICK, "epochs": 4})
+
+
+def test_likes_are_learned(tuned):
+    folder, report = tuned
+    assert report.looks[-1]["auc"] > max(0.8, report.looks[0]["auc"])
+    told = json.loads((folder / "tuning.json").read_text("utf-8"))
+    assert told["dataset"] and told["scenario"] == "video" and told["course"]["best"] == report.best_step
+
+
+def test_a_recommender_ranks_with_it_and_takes_it_along(tuned, model, tmp_path):
+    folder, _ = tuned
+    ranker = LanguageModelRanker(model=str(model), adapter=str(folder), weight=1.0, scenario="video")
+    examples = small_examples()
+    ranker.fit(examples)
+    assert ranker.scoring_ == "timeline"
+    found = ranker.rank(examples.queries, examples.candidates)
+    ranker.save(tmp_path)
+    again = LanguageModelRanker.load(tmp_path)
+    assert again._adapter() == tmp_path / "adapter"
+    assert np.array_equal(again.rank(examples.queries, examples.candidates).items, found.items)
+    plain = LanguageModelRanker(model=str(model), scoring="timeline", weight=1.0, scenario="video").fit(
+        examples
+    )
+    other = plain.rank(examples.queries, examples.candidates)
+    name = "rank.language-model"
+    assert not np.allclose(found.features[name], other.features[name], equal_nan=True)
+
+
+def test_what_is_taken_next_is_learned_from(recipe, retail_small, tmp_path):
+    report = tune(recipe, retail_small, tmp_path / "made", people=20, params={**QUICK, "epochs": 1})
+    assert report.train_users <= 20 and report.train_labels > report.train_users
+    assert zy.load_language_model(recipe.stages.rank.params["model"], adapter=tmp_path / "made")
+
+
+@pytest.fixture(scope="module")
+def retail_small(retail):
+    users = retail.user_ids[:300]
+    return retail.where(retail.events["user"].is_in(retail.index_of_users(users)), cut=retail.cut)
+
+
+def test_nothing_to_learn_is_said(recipe, ratings, tmp_path):
+    with pytest.raises(ConfigError, match="retrieves nothing"):
+        tune(recipe.changed({"stages.retrieve": {"method": "none"}}), ratings, tmp_path / "x")
+    with pytest.raises(ConfigError, match="Did you mean 'lora'"):
+        tune(recipe, ratings, tmp_path / "x", method="lorra", likes=4.0)
+    with pytest.raises(ConfigError, match="rank"):
+        tune(recipe, ratings, tmp_path / "x", likes=4.0, params={"rank": 0})
+    one = ratings.where(pl.col("user") == 0, cut=ratings.cut)
+    with pytest.raises(DataError, match="nothing to tune on"):
+        tune(recipe, one, tmp_path / "x")
+    assert not (tmp_path / "x").exists()
+
+
+def test_the_command(model, ratings, tmp_path):
+    frame = ratings.events.with_columns(
+        user_id=pl.lit("u") + pl.col("user").cast(pl.String),
+        item_id=pl.lit("i") + pl.col("item").cast(pl.String),
+    )
+    frame.select("user_id", "item_id", "timestamp", "value").write_csv(tmp_path / "events.csv")
+    command = [sys.executable, "-m", "zhiyin", "tune", "events.csv", "--likes", "4", "--people", "10"]
+    command += ["--set", f"stages.rank.params.model={model}", "--tuner", "epochs=1"]
+    command += ["--tuner", "guard.l2_sp=0.1", "--json"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["train_users"] == 10 and (tmp_path / told["folder"] / "adapter_config.json").is_file()
