@@ -33,7 +33,7 @@ def separate(base, reference, examples):
     return np.array(found)
 
 
-@pytest.mark.parametrize("row_tokens", [16, 60, 1000])
+@pytest.mark.parametrize("row_tokens", [16, 1000])
 def test_packed_answers_equal_those_of_separate_prompts(family, row_tokens, make_base, reference, tastes):
     base, examples = make_base(family), tastes(3, 0)
     found = margins_of(base, examples, row_tokens)

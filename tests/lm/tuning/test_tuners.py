@@ -80,8 +80,7 @@ def test_deltas_are_what_the_weights_differ_by(way, base, tastes):
         torch.testing.assert_close(whole[name], start[name] + delta.detach(), atol=1e-5, rtol=1e-4)
 
 
-@pytest.mark.parametrize("killed", [1, 4])
-def test_a_killed_run_goes_on_to_the_same_result(way, killed, base, tastes, monkeypatch):
+def test_a_killed_run_goes_on_to_the_same_result(way, base, tastes, monkeypatch):
     def fit():
         return resolve("tuner", way)(**QUICK, evaluations=2).fit(base, tastes(30, 1), tastes(5, 2))
 
@@ -91,7 +90,7 @@ def test_a_killed_run_goes_on_to_the_same_result(way, killed, base, tastes, monk
     step, done = training._Run.step, []
 
     def dying(self, rows):
-        if len(done) == killed:
+        if len(done) == 4:
             raise KeyboardInterrupt
         done.append(1)
         step(self, rows)
