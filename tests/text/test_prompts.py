@@ -17,6 +17,7 @@ FILES = sorted((str(file.relative_to(FOLDER).parent), file.name) for file in Pat
 FIELDS = {
     "next_item": {"history": ["RED MUG, 2.50", "TEA PLATE"]},
     "any_item": {},
+    "timeline": {},
     "will_take": {"history": ["RED MUG, 2.50", "TEA PLATE"], "title": "TEAPOT"},
     "rephrase": {"facts": ["Often buys mugs.", "Usually pays 2.50."]},
 }
@@ -33,7 +34,7 @@ def test_both_languages_have_the_same_prompts_with_the_same_fields():
         for language in LANGUAGES
     }
     assert names["en"] == names["zh"]
-    assert len(names["en"]) == 2 + 4 * len(SCENARIOS) == 30
+    assert len(names["en"]) == 2 + 5 * len(SCENARIOS) == 37
     for folder, name in names["en"]:
         english, chinese = (Template(text_of(f"{language}{folder}", name)) for language in LANGUAGES)
         assert set(english.get_identifiers()) == set(chinese.get_identifiers())
