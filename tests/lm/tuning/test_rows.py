@@ -109,6 +109,8 @@ def test_what_cannot_be_asked_is_refused():
         PackedExample(("a",), ("b",), (2,), (1.0,))
     with pytest.raises(InputError, match="no probability"):
         PackedExample(("a",), ("b",), (1,), (float("nan"),))
+    with pytest.raises(InputError, match="priors"):
+        PackedExample(("a",), ("b",), (1,), (1.0,), priors=(0.0, 1.0))
     with pytest.raises(InputError, match="empty"):
         PackedExample(("a",), ("",), (1,), (1.0,))
     with pytest.raises(InputError, match="Example 0 is too long"):

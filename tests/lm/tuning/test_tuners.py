@@ -1,6 +1,7 @@
 """Every way to tune: learns, keeps the base model, resumes, and gives what other tools read."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -104,6 +105,19 @@ def test_a_killed_run_goes_on_to_the_same_result(way, base, tastes, monkeypatch)
     assert resumed.course_.looks == unbroken.course_.looks
     again = dict(resumed.weights())
     assert all(torch.equal(value, again[name]) for name, value in unbroken.weights())
+
+
+@pytest.mark.parametrize(("strength", "loss", "auc"), [(20.0, 0.0, 1.0), (-20.0, 20.0, 0.0)])
+def test_priors_are_added_to_what_the_model_says(strength, loss, auc, base, tastes):
+    def telling(one):
+        return replace(one, priors=tuple(strength * (2 * label - 1) for label in one.labels))
+
+    tuner = resolve("tuner", "lora")(**QUICK)
+    tuner.fit(base, [telling(one) for one in tastes(10, 1)], [telling(one) for one in tastes(5, 2)])
+    assert tuner.course_.losses[0] == pytest.approx(loss, abs=3.0)
+    assert tuner.course_.looks[0].auc == auc
+    plain = resolve("tuner", "lora")(**QUICK).fit(base, tastes(10, 1), tastes(5, 2))
+    assert plain.data_ != tuner.data_
 
 
 def test_the_seed_decides(base, tastes):

@@ -37,6 +37,9 @@ class PackedExample:
         Probability of yes for each branch, in [0, 1].
     group : str
         Whose questions these are; objectives that compare answers compare them within it.
+    priors : tuple of float
+        For each branch the log-odds of yes that something else tells, added to the model's own before
+        the loss: the model then learns what the other does not know. Empty: nothing does.
 
     Examples
     --------
@@ -49,6 +52,7 @@ class PackedExample:
     sees: tuple[int, ...]
     labels: tuple[float, ...]
     group: str = ""
+    priors: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         sizes = {len(self.branches), len(self.sees), len(self.labels)}
@@ -68,6 +72,12 @@ class PackedExample:
             )
         if not all(0.0 <= label <= 1.0 for label in self.labels):
             raise InputError("A label is no probability", expected="[0, 1]", received=str(self.labels[:8]))
+        if self.priors and (len(self.priors) != len(self.branches) or not np.isfinite(self.priors).all()):
+            raise InputError(
+                "The priors do not fit the branches",
+                expected=f"none, or {len(self.branches)} finite log-odds",
+                received=str(self.priors[:8]),
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,14 +89,15 @@ class TokenExample:
 
     ``prefix`` int64 [P]; ``branches``: int64 [b] each, empty where the answer is read at the end of
     what is seen; ``visible`` int64 [B]: how many tokens of the prefix each branch sees, ascending;
-    ``labels`` float64 [B]; ``places`` int64 [B]: the number of each branch among all branches of all
-    examples; ``group``: a number for each group's name.
+    ``labels`` and ``priors`` float64 [B]; ``places`` int64 [B]: the number of each branch among all
+    branches of all examples; ``group``: a number for each group's name.
     """
 
     prefix: Tokens
     branches: tuple[Tokens, ...]
     visible: Tokens
     labels: FloatArray
+    priors: FloatArray
     places: Tokens
     group: int
 
@@ -117,6 +128,7 @@ class TokenExample:
             self.branches[inside],
             self.visible[inside],
             self.labels[inside],
+            self.priors[inside],
             self.places[inside],
             self.group,
         )
@@ -167,6 +179,7 @@ def encode(tokenizer: Any, examples: Sequence[PackedExample], *, longest: int | 
                 tuple(own[place] for place in order),
                 visible[order].astype(np.int64),
                 np.array(one.labels, dtype=np.float64)[order],
+                np.array(one.priors or (0.0,) * len(order), dtype=np.float64)[order],
                 branches + order.astype(np.int64),
                 groups.setdefault(one.group, len(groups)),
             )

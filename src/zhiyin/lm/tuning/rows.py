@@ -55,7 +55,7 @@ class Row:
     tokens, positions : int64 [N]
     last : int64 [B]
         Where each branch ends: there the answer is read.
-    labels : float32 [B]
+    labels, priors : float32 [B]
     groups : int64 [B]
     places : int64 [B]
         The number of each branch among all.
@@ -65,6 +65,7 @@ class Row:
     positions: Tensor
     last: Tensor
     labels: Tensor
+    priors: Tensor
     groups: Tensor
     places: np.ndarray[tuple[int], np.dtype[np.int64]]
     _prefixes: list[slice] = field(default_factory=list)
@@ -171,6 +172,7 @@ def _row(examples: Sequence[TokenExample]) -> Row:
         torch.from_numpy(np.concatenate(positions)),
         torch.from_numpy(np.concatenate(last)),
         torch.from_numpy(np.concatenate([one.labels for one in examples])).float(),
+        torch.from_numpy(np.concatenate([one.priors for one in examples])).float(),
         torch.from_numpy(np.repeat([one.group for one in examples], counts)),
         np.concatenate([one.places for one in examples]),
         prefixes,
@@ -210,6 +212,7 @@ def text_row(texts: Sequence[np.ndarray[tuple[int], np.dtype[np.int64]]]) -> Row
         torch.from_numpy(np.concatenate(texts)),
         torch.from_numpy(np.concatenate([np.arange(len(one)) for one in texts])),
         none,
+        torch.zeros(0),
         torch.zeros(0),
         none,
         np.zeros(0, np.int64),

@@ -185,7 +185,8 @@ class _Run:
             if count >= OFFSET_LABELS:
                 break
         labels = np.concatenate([one.labels for one in some])
-        self.course.offset = balanced(self.learner.scores(some), float(labels.mean()))
+        priors = ordered(some, [one.priors for one in some])
+        self.course.offset = balanced(self.learner.scores(some) + priors, float(labels.mean()))
 
     def step(self, rows: Sequence[Row]) -> None:
         """Learn from one batch."""
@@ -198,7 +199,7 @@ class _Run:
         loss = 0.0
         for row in rows:
             labels = row.labels * (1 - smooth) + smooth / 2
-            margins = self.learner.margins(row) + self.course.offset
+            margins = self.learner.margins(row) + row.priors + self.course.offset
             part = objective(margins, labels, row.groups).sum() / count
             part.backward()  # type: ignore[no-untyped-call]
             loss += float(part.detach())
@@ -250,6 +251,7 @@ class _Run:
         if not self.lesson.valid:
             return None
         scores = self.learner.scores(self.lesson.valid)
+        scores += ordered(self.lesson.valid, [one.priors for one in self.lesson.valid])
         labels = ordered(self.lesson.valid, [one.labels for one in self.lesson.valid])
         return prediction.auc(labels > 0.5, scores) if 0 < (labels > 0.5).sum() < len(labels) else None
 
