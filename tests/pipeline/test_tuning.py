@@ -97,6 +97,8 @@ def test_nothing_to_learn_is_said(recipe, ratings, tmp_path):
         tune(recipe, ratings, tmp_path / "x", method="lorra", likes=4.0)
     with pytest.raises(ConfigError, match="rank"):
         tune(recipe, ratings, tmp_path / "x", likes=4.0, params={"rank": 0})
+    with pytest.raises(DataError, match="alike"):
+        tune(recipe, ratings, tmp_path / "x", likes=9.0)
     one = ratings.where(pl.col("user") == 0, cut=ratings.cut)
     with pytest.raises(DataError, match="nothing to tune on"):
         tune(recipe, one, tmp_path / "x")

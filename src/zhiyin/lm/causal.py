@@ -18,7 +18,7 @@ from zhiyin.errors import InputError
 from zhiyin.lm.generation import OpenVinoWriter, TransformersWriter, check_request, open_writer
 from zhiyin.lm.linear import speed_up
 from zhiyin.lm.scoring import Scorer
-from zhiyin.lm.texts import listed
+from zhiyin.lm.texts import listed, single_tokens
 from zhiyin.types import FloatArray, Message
 
 __all__ = ["CausalLanguageModel", "Precision"]
@@ -227,21 +227,7 @@ class CausalLanguageModel:
         """
         with self._lock:
             head, *rest = self._encode([prefix, *suffixes])
-            return self._scorer.answer_logits(head, rest, self._answers(answers))
-
-    def _answers(self, answers: tuple[str, str]) -> tuple[int, int]:
-        if len(answers) != 2:
-            raise InputError("answers need two texts", expected="2", received=str(len(answers)))
-        encoded = self._encode(answers)
-        for text, tokens in zip(answers, encoded, strict=True):
-            if len(tokens) != 1:
-                raise InputError(
-                    f"The answer {text!r} is not one token",
-                    expected="1 token",
-                    received=str(self._tokenizer.convert_ids_to_tokens(tokens.tolist())),
-                    hint="Try a common short word, with or without the leading space.",
-                )
-        return int(encoded[0][0]), int(encoded[1][0])
+            return self._scorer.answer_logits(head, rest, single_tokens(self._tokenizer, answers))
 
     def _encode(self, texts: Sequence[str]) -> list[npt.NDArray[np.int64]]:
         if not texts:

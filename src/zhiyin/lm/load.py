@@ -62,6 +62,8 @@ def load_language_model(
     if dtype not in get_args(Precision):
         raise InputError("dtype is unknown", expected=str(get_args(Precision)), received=str(dtype))
     if adapter is not None:
+        if dtype != "float32":
+            raise InputError("An adapter is merged in float32", expected="float32", received=dtype)
         base = load_language_model(name, dtype=dtype, cache=cache)
         return _adapted(base, Path(adapter), scale)
     source = find_model(name)

@@ -1,12 +1,13 @@
-"""Lists of texts as arguments; knows no model."""
+"""Texts as arguments; knows no model."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from zhiyin.errors import InputError
 
-__all__ = ["listed"]
+__all__ = ["listed", "single_tokens"]
 
 
 def listed(texts: Sequence[str], name: str) -> list[str]:
@@ -31,3 +32,25 @@ def listed(texts: Sequence[str], name: str) -> list[str]:
         if not isinstance(text, str):
             raise InputError(f"{name} holds something else than strings", received=repr(text)[:80])
     return found
+
+
+def single_tokens(tokenizer: Any, answers: tuple[str, str]) -> tuple[int, int]:
+    """The token of each of two answers.
+
+    Raises
+    ------
+    InputError
+        When there are not two, or one is not exactly one token.
+    """
+    if len(answers) != 2:
+        raise InputError("answers need two texts", expected="2", received=str(len(answers)))
+    rows = tokenizer(list(answers), add_special_tokens=False, verbose=False)["input_ids"]
+    for text, row in zip(answers, rows, strict=True):
+        if len(row) != 1:
+            raise InputError(
+                f"The answer {text!r} is not one token",
+                expected="1 token",
+                received=str(tokenizer.convert_ids_to_tokens(row)),
+                hint="Try a common short word, with or without the leading space.",
+            )
+    return int(rows[0][0]), int(rows[1][0])

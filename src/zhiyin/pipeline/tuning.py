@@ -100,8 +100,17 @@ def tune(
             received="none",
             hint="Give more events, or a larger share with --valid.",
         )
+    if len({label for one in train for label in one.labels}) < 2:
+        raise DataError(
+            "All answers are alike",
+            expected=f"events on both sides of {likes:g}",
+            received="all on one side",
+            hint="Give events with values, and a --likes between them.",
+        )
     model = load_language_model(str(recipe.stages.rank.params.get("model", "smollm2-135m")))
-    settings = {"seed": recipe.seed, "answers": telling.answers, **(params or {})}
+    given = dict(params or {})
+    guard = {"language": recipe.language, **given.pop("guard", {})}
+    settings = {"seed": recipe.seed, "answers": telling.answers, "guard": guard, **given}
     if likes is None:
         settings = {"objective": "ranking", **settings}
     tuner = resolve("tuner", method)(**settings)

@@ -70,6 +70,8 @@ def test_a_later_event_changes_no_earlier_answer(make_base):
     after = PackedExample(("like:", " a", " z"), (" c?", " d?"), (2, 3), (1.0, 0.0))
     plain, planted = margins_of(base, [before]), margins_of(base, [after])
     assert plain[0] == planted[0] and plain[1] != planted[1]
+    longer = PackedExample(("like:", " a", " a much longer film!"), (" c?", " d?"), (2, 3), (1.0, 0.0))
+    np.testing.assert_allclose(margins_of(base, [longer])[0], plain[0], atol=2e-5)
 
 
 @settings(max_examples=30, deadline=None)

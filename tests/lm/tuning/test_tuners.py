@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -189,6 +190,23 @@ def test_a_folder_with_something_else_is_left(base, tastes, tmp_path):
     assert [one.name for one in tmp_path.iterdir() if one.name != "cache"] == ["mine"]
 
 
+def test_a_folder_that_cannot_be_replaced_stays(base, tastes, tmp_path, monkeypatch):
+    tuner = resolve("tuner", "lora")(**QUICK).fit(base, tastes(4, 1))
+    tuner.save(tmp_path / "v1.2", about={"turn": 1})
+    rename = Path.rename
+
+    def refusing(self, target):
+        if Path(target) == tmp_path / "v1.2" and not self.name.endswith("-old"):
+            raise OSError("no")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", refusing)
+    with pytest.raises(ArtifactError, match="Could not write"):
+        tuner.save(tmp_path / "v1.2", about={"turn": 2})
+    assert json.loads((tmp_path / "v1.2" / "tuning.json").read_text("utf-8"))["turn"] == 1
+    assert sorted(one.name for one in tmp_path.iterdir() if one.name != "cache") == ["v1.2"]
+
+
 def test_bad_requests_are_refused(base, tastes):
     lora = resolve("tuner", "lora")
     with pytest.raises(NotFittedError):
@@ -225,6 +243,8 @@ def test_an_adapter_that_does_not_fit_is_refused(folder, base, tastes, tmp_path)
     resolve("tuner", "lora")(**QUICK).fit(base, tastes(4, 1)).save(tmp_path / "made")
     with pytest.raises(ModelError, match="does not belong here"):
         load_language_model(folder, adapter=tmp_path / "made")
+    with pytest.raises(InputError, match="float32"):
+        load_language_model(folder, adapter=tmp_path / "made", dtype="bfloat16")
     with pytest.raises(ModelError, match="holds no adapter"):
         load_language_model(folder, adapter=tmp_path / "nothing")
     own = load_language_model(folder)

@@ -68,8 +68,11 @@ def guards(
         made.append(_Distance(tuner, config.l2_sp, None))
     if not config.reads:
         return made, None
-    known = own_texts(base, count=OWN_TEXTS, seed=SEED) if texts is None else list(texts)
-    asked = own_texts(base, count=HELD_OUT, seed=HELD_SEED) if held_out is None else list(held_out)
+    known, asked = texts, held_out
+    if known is None:
+        known = own_texts(base, count=OWN_TEXTS, language=config.language, seed=SEED)
+    if asked is None:
+        asked = own_texts(base, count=HELD_OUT, language=config.language, seed=HELD_SEED)
     if not known or not asked:
         raise InputError("There are no texts to guard on", expected="some", received="none")
     shown, told = (_Shown.of(base.model, learner, some) for some in (known, asked))
@@ -111,14 +114,12 @@ def _forgotten(base: Any, learner: Learner, told: _Shown) -> float:
 class _Writing:
     """KL and replay, on some of the texts each step."""
 
-    name = "writing"
-
     def __init__(self, base: Any, learner: Learner, shown: _Shown, config: GuardConfig, seed: int) -> None:
         self._base, self._learner, self._shown = base, learner, shown
         self._config, self._seed = config, seed
 
-    def backward(self, step: int) -> float:
-        """Add the gradient of the weighted penalty; its value."""
+    def backward(self, step: int) -> None:
+        """Add the gradient of the weighted penalty."""
         chosen = self._chosen(step)
         tokens = [self._shown.tokens[place] for place in chosen]
         hidden = self._learner.hidden(text_row(tokens))
@@ -134,7 +135,6 @@ class _Writing:
             words = torch.from_numpy(np.concatenate(tokens)[inside + 1])
             loss = loss - self._config.replay * found[inside, words].mean()
         loss.backward()  # type: ignore[no-untyped-call]
-        return float(loss.detach())
 
     def _chosen(self, step: int) -> list[int]:
         order = generator(self._seed, step, stream="guard").permutation(len(self._shown.tokens))
@@ -146,19 +146,13 @@ class _Writing:
 class _Distance:
     """Half the squared distance of the weights to where they started, weighted or not."""
 
-    name = "distance"
-
     def __init__(self, tuner: Tuner, strength: float, weights: dict[str, Tensor] | None) -> None:
         self._tuner, self._strength, self._weights = tuner, strength, weights
 
-    def backward(self, step: int) -> float:
-        """Add the gradient of the weighted penalty; its value."""
-        total = 0.0
+    def backward(self, step: int) -> None:
+        """Add the gradient of the weighted penalty."""
         for name, delta in self._tuner.deltas():
             squares = delta.square()
             if self._weights is not None:
                 squares = squares * self._weights[name]
-            part = self._strength / 2 * squares.sum()
-            part.backward()  # type: ignore[no-untyped-call]
-            total += float(part.detach())
-        return total
+            (self._strength / 2 * squares.sum()).backward()  # type: ignore[no-untyped-call]

@@ -19,8 +19,8 @@ class GuardConfig(config.Config):
     ``kl``: weight of KL(base || tuned), nats a token, on texts that the base model wrote. ``replay``: weight
     of the likelihood of those texts. ``l2_sp``: weight of half the squared distance of the weights from where
     they started. ``ewc``: the same, each weight counted by its Fisher information on those texts. ``tokens``:
-    tokens of such text in each step. ``most_kl``: largest KL on texts held out of them at which weights are
-    still kept; None: any.
+    tokens of such text in each step. ``language``: of what the model writes from. ``most_kl``: largest KL on
+    texts held out of them at which weights are still kept; None: any.
     """
 
     kl: float = Field(default=0.0, ge=0)
@@ -28,6 +28,7 @@ class GuardConfig(config.Config):
     l2_sp: float = Field(default=0.0, ge=0)
     ewc: float = Field(default=0.0, ge=0)
     tokens: int = Field(default=64, ge=8, le=65_536)
+    language: Literal["en", "zh"] = "en"
     most_kl: float | None = Field(default=None, gt=0)
 
     @property
@@ -40,11 +41,12 @@ class TuningConfig(config.Config):
     """How long, how fast, towards what.
 
     ``objective``: "yes-no" is the cross-entropy of each answer, "ranking" that of each yes among the noes of
-    its group. ``answers``: one token each. ``batch``: labels a step. ``row_tokens``: tokens a forward pass;
-    it bounds the memory. ``learning_rate`` None: the method's own. The rate rises over the first ``warm_up``
-    of all labels and falls along half a cosine to 0. ``evaluations``: how often validation is asked in each
-    epoch. ``patience``: evaluations without a better AUC after which it stops. ``track``: where the numbers
-    are written as well, "tensorboard:folder".
+    its group. ``answers``: one token each. ``batch``: labels a step, at least; a forward pass is never cut.
+    ``row_tokens``: tokens of a forward pass, more only where a single history is longer. ``learning_rate``
+    None: the method's own. The rate rises over the first ``warm_up`` of all labels and falls along half a
+    cosine to 0. ``evaluations``: how often validation is asked in each epoch. ``patience``: evaluations
+    without a better AUC after which it stops. ``track``: where the numbers are written as well,
+    "tensorboard:folder".
     """
 
     objective: Objective = "yes-no"

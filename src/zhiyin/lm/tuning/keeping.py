@@ -39,18 +39,29 @@ def keep(folder: Path, write: Callable[[Path], None], about: Mapping[str, Any]) 
             write(draft)
             write_text(draft / ABOUT, json.dumps(dict(about), indent=1, ensure_ascii=False))
             draft.chmod(0o755)
-            if folder.exists():
-                folder.rename(draft.with_suffix(".old"))
-            draft.rename(folder)
+            _replace(folder, draft)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
-            shutil.rmtree(draft.with_suffix(".old"), ignore_errors=True)
     except OSError as error:
         raise ArtifactError(
             f"Could not write {folder}",
             expected="a writable folder with free space",
             received=error.strerror or str(error),
         ) from error
+
+
+def _replace(folder: Path, draft: Path) -> None:
+    """Put the draft in the folder's place; what was there goes only when that has worked."""
+    old = draft.with_name(f"{draft.name}-old")
+    if folder.exists():
+        folder.rename(old)
+    try:
+        draft.rename(folder)
+    except BaseException:
+        if old.exists():
+            old.rename(folder)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def told(folder: Path) -> dict[str, Any]:

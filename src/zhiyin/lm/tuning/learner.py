@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from zhiyin.errors import InputError
 from zhiyin.lm.exchange import exchanged_attention
+from zhiyin.lm.texts import single_tokens
 from zhiyin.lm.tuning.examples import PackedExample, TokenExample, encode
 from zhiyin.lm.tuning.rows import Row, lay_out
 from zhiyin.types import FloatArray
@@ -43,7 +43,7 @@ class Learner:
         config = network.config.get_text_config()
         self.longest: int | None = getattr(config, "max_position_embeddings", None)
         self._softcap = getattr(config, "final_logit_softcapping", None)
-        self._answers = _single_tokens(tokenizer, answers)
+        self._answers = single_tokens(tokenizer, answers)
 
     @property
     def trained(self) -> dict[str, nn.Parameter]:
@@ -99,16 +99,3 @@ def _rows(head: Any, words: tuple[int, int]) -> tuple[Tensor, Tensor | None]:
     chosen = torch.tensor(words)
     bias = getattr(head, "bias", None)
     return head.weight[chosen], None if bias is None else bias[chosen]
-
-
-def _single_tokens(tokenizer: Any, answers: tuple[str, str]) -> tuple[int, int]:
-    rows = tokenizer(list(answers), add_special_tokens=False)["input_ids"]
-    for text, row in zip(answers, rows, strict=True):
-        if len(row) != 1:
-            raise InputError(
-                f"The answer {text!r} is not one token",
-                expected="1 token",
-                received=str(tokenizer.convert_ids_to_tokens(row)),
-                hint="Try a common short word, with or without the leading space.",
-            )
-    return int(rows[0][0]), int(rows[1][0])

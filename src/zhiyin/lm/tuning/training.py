@@ -39,10 +39,8 @@ SAVE_SHARE = 0.05  # of the time, at most, goes into checkpoints
 class Guarding(Protocol):
     """Something else to keep small beside the objective."""
 
-    name: str
-
-    def backward(self, step: int) -> float:
-        """Add the gradient of the weighted penalty; its value."""
+    def backward(self, step: int) -> None:
+        """Add the gradient of the weighted penalty."""
         ...
 
 

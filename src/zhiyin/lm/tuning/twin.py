@@ -18,7 +18,7 @@ __all__ = ["changed", "twin"]
 def twin(network: Any, *, apart: bool = False) -> Any:
     """A copy of a network: new modules, the same weights; ``apart``: copies of the weights too.
 
-    The weights of the copy ask for derivatives only where ``apart``.
+    The weights of the copy ask for derivatives only where ``apart``; shared ones stop asking in both.
     """
     memo: dict[int, Any] = {}
     if not apart:
