@@ -16,7 +16,6 @@ import platform
 import time
 from typing import Any
 
-import numpy as np
 import polars as pl
 import psutil
 
@@ -25,32 +24,12 @@ from zhiyin.evaluate import prediction
 from zhiyin.evaluate.pointwise import evaluate_predictions
 from zhiyin.evaluate.rules import pointwise_rules
 from zhiyin.rank.behaviour import BehaviourModel
-from zhiyin.rank.feedback import Feedback, features_after, features_within
-from zhiyin.testing.realdata import collm_items, collm_movielens
-from zhiyin.types import FloatArray, Ragged
+from zhiyin.rank.feedback import features_after, features_within
+from zhiyin.testing.collaboration import film_years, rows_of_feedback
+from zhiyin.testing.realdata import collm_movielens
+from zhiyin.types import FloatArray
 
 RULE = "user mean + item mean"
-
-
-def feedback(rows: pl.DataFrame) -> Feedback:
-    """Rows of the data set; ids are whole numbers already."""
-    lists = rows["history"].fill_null([]).to_list()
-    return Feedback(
-        rows["user_id"].to_numpy().astype(np.int64),
-        rows["item_id"].to_numpy().astype(np.int64),
-        rows["timestamp"].to_numpy().astype(np.float64),
-        rows["label"].to_numpy().astype(np.float64),
-        Ragged.from_lists(lists),
-    )
-
-
-def years() -> FloatArray:
-    """Year of each film by index, from the end of its title; NaN: none."""
-    items = collm_items()
-    found = np.full(int(items["item_id"].max()) + 1, np.nan)  # type: ignore[arg-type]
-    year = items["title"].str.extract(r"\((\d{4})\)\s*$").cast(pl.Float64)
-    found[items["item_id"].to_numpy()] = year.fill_null(np.nan).to_numpy()
-    return found
 
 
 def groups(rows: pl.DataFrame, scores: dict[str, FloatArray]) -> dict[str, Any]:
@@ -74,7 +53,7 @@ def measure(part: str, *, with_valid: bool, seeds: list[int]) -> dict[str, Any]:
     train, rows = collm_movielens("train"), collm_movielens(part)
     if with_valid:
         train = pl.concat([train, collm_movielens("valid")])
-    log, asked, items = feedback(train), feedback(rows), {"year": years()}
+    log, asked, items = rows_of_feedback(train), rows_of_feedback(rows), {"year": film_years()}
     start = time.perf_counter()
     features, known = features_within(log, items)
     later = features_after(log, asked, items)

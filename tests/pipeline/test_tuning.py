@@ -59,6 +59,22 @@ def test_likes_are_learned(tuned):
     assert told["dataset"] and told["scenario"] == "video" and told["course"]["best"] == report.best_step
 
 
+def test_how_much_of_the_adapter_is_chosen_and_shown(recipe, ratings, tmp_path):
+    params = {**QUICK, "epochs": 3, "guard": {"kl": 1.0}}
+    report = tune(recipe, ratings, tmp_path / "made", likes=4.0, scales=(0.5, 1.0), params=params)
+    told = json.loads((tmp_path / "made" / "tuning.json").read_text("utf-8"))
+    shown = json.loads((tmp_path / "made" / "retention.json").read_text("utf-8"))
+    assert told["scale"] == report.scale == shown["about"]["chosen"]
+    assert [row["scale"] for row in shown["standings"]] == [0.0, 0.5, 1.0]
+    assert shown["standings"][0]["retention"]["kl"] == pytest.approx(0.0, abs=1e-6)
+    assert shown["standings"][1]["retention"]["kl"] < shown["standings"][2]["retention"]["kl"]
+    assert shown["standings"][2]["retention"]["rouge_l"] is not None
+    assert "plotly" in (tmp_path / "made" / "retention.html").read_text("utf-8")
+    assert zy.load_language_model(
+        recipe.stages.rank.params["model"], adapter=tmp_path / "made"
+    ).name.endswith(f"@{report.scale:g}")
+
+
 def test_a_recommender_ranks_with_it_and_takes_it_along(tuned, model, tmp_path):
     folder, _ = tuned
     ranker = LanguageModelRanker(model=str(model), adapter=str(folder), weight=1.0, scenario="video")

@@ -7,10 +7,10 @@ import pytest
 
 from zhiyin import registry
 from zhiyin.caches import ArrayCache
-from zhiyin.errors import ConfigError, ModelError
+from zhiyin.errors import ConfigError, InputError, ModelError
 from zhiyin.lm import load_language_model
-from zhiyin.rank.asking import LikelihoodAsking, YesNoAsking
-from zhiyin.rank.language_model import LATE, SCORE, LanguageModelRanker
+from zhiyin.rank.asking import LettersAsking, LikelihoodAsking, YesNoAsking
+from zhiyin.rank.language_model import CHANCE, LATE, SCORE, LanguageModelRanker
 from zhiyin.testing import RANKER_CHECKS
 from zhiyin.testing.data import queries_for
 from zhiyin.testing.rankers import small_examples
@@ -82,7 +82,7 @@ def test_likelihood_prefers_what_continues_the_history():
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
-@pytest.mark.parametrize("way", [YesNoAsking, LikelihoodAsking])
+@pytest.mark.parametrize("way", [YesNoAsking, LikelihoodAsking, LettersAsking])
 def test_a_wish_changes_the_scores(way, language):
     asking = way(load_language_model("smollm2-135m"), language)
     titles = ["RED CANDLE", "TEA POT"]
@@ -93,6 +93,59 @@ def test_a_wish_changes_the_scores(way, language):
     assert np.isfinite(plain).all() and np.isfinite(wished).all()
     if way is LikelihoodAsking:
         assert wished[1] - wished[0] > plain[1] - plain[0]
+
+
+class Letters:
+    """A model that likes the first letters, and a lamp."""
+
+    name = "letters"
+    asked: tuple[str, ...] = ()
+
+    def chat_prompt(self, turns):
+        return turns[0]["content"]
+
+    def answer_logits(self, prefix, suffixes, answers):
+        self.asked = tuple(suffixes)
+        lamp = [[f"{letter}: lamp".lower() in suffix.lower() for letter in answers] for suffix in suffixes]
+        return -3.0 * np.arange(len(answers)) + 1.0 * np.array(lamp)
+
+
+def test_letters_are_averaged_over_orders():
+    titles = ["MUG", "LAMP", "TEA POT", "CHAIR"]
+    model = Letters()
+    scores = LettersAsking(model, "en", orders=4).scores(["VASE"], titles, None)
+    assert len(set(model.asked)) == 4
+    assert scores.argmax() == 1 and np.ptp(scores[[0, 2, 3]]) < 1e-9  # every place came once to each
+    once = LettersAsking(model, "en", orders=1).scores(["VASE"], titles, None)
+    assert once.argmax() == 0
+    assert LettersAsking(model, "en", orders=9).scores([], titles[:2], None).shape == (2,)
+    assert LettersAsking(model, "en").scores([], [], None).shape == (0,)
+    with pytest.raises(InputError, match="letters enough"):
+        LettersAsking(model, "en").scores([], ["x"] * 53, None)
+    with pytest.raises(ConfigError, match="52"):
+        make(scoring="letters", depth=53)
+
+
+def test_letters_rank_with_the_real_model():
+    examples = small_examples()
+    after = make(weight=1.0, scoring="letters", orders=2, time_budget=60).fit(examples)
+    after = after.rank(examples.queries, examples.candidates)
+    assert np.isfinite(after.features[SCORE][:, :4]).all()
+
+
+def test_chances_are_calibrated_on_validation_and_kept(tmp_path):
+    examples = small_examples()
+    ranker = make(weight=0.5, scoring="likelihood").fit(examples)
+    after = ranker.rank(examples.queries, examples.candidates)
+    chances = after.features[CHANCE]
+    assert np.isnan(chances[:, 4:]).all() and ((chances[:, :4] > 0) & (chances[:, :4] < 1)).all()
+    assert (np.diff(chances[:, :4], axis=1) <= 1e-9).all()  # they fall as the order does
+    labels = examples.labels[:, :4]
+    assert chances[:, :4].mean() == pytest.approx(labels.mean(), abs=0.1)
+    ranker.save(tmp_path)
+    again = LanguageModelRanker.load(tmp_path).rank(examples.queries, examples.candidates)
+    np.testing.assert_allclose(again.features[CHANCE], chances)
+    assert np.isnan(ranker.alone(examples.queries, examples.candidates).features[CHANCE]).all()
 
 
 def test_chat_tokens_in_titles_open_no_turn():

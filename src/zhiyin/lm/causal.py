@@ -206,8 +206,8 @@ class CausalLanguageModel:
             head, *rest = self._encode([prefix, *listed(continuations, "continuations")])
             return self._scorer.log_likelihood(head, rest)
 
-    def answer_logits(self, prefix: str, suffixes: Sequence[str], answers: tuple[str, str]) -> FloatArray:
-        """Logits of two answers after ``prefix`` and each suffix, float64 [n, 2].
+    def answer_logits(self, prefix: str, suffixes: Sequence[str], answers: Sequence[str]) -> FloatArray:
+        """Logits of each answer after ``prefix`` and each suffix, float64 [n, answers].
 
         Taken in float32 or better whatever ``dtype`` is, so that their difference keeps its order.
 
@@ -217,8 +217,8 @@ class CausalLanguageModel:
             Not empty; shared and kept as in ``log_likelihood``.
         suffixes : sequence of str
             E.g. one a candidate, ending where the answer begins; may be empty.
-        answers : (str, str)
-            One token each, e.g. (" yes", " no").
+        answers : sequence of str
+            Two or more, one token each, e.g. (" yes", " no").
 
         Raises
         ------

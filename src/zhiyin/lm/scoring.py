@@ -104,9 +104,7 @@ class Scorer:
         with require("torch").inference_mode():
             return self._log_likelihood(prefix, continuations)
 
-    def answer_logits(
-        self, prefix: Tokens, suffixes: Sequence[Tokens], answers: tuple[int, int]
-    ) -> FloatArray:
+    def answer_logits(self, prefix: Tokens, suffixes: Sequence[Tokens], answers: Sequence[int]) -> FloatArray:
         """Logits of two tokens after prefix and suffix, float64 [n, 2]."""
         self._check(prefix, suffixes)
         torch = require("torch")

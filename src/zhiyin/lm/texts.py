@@ -34,16 +34,16 @@ def listed(texts: Sequence[str], name: str) -> list[str]:
     return found
 
 
-def single_tokens(tokenizer: Any, answers: tuple[str, str]) -> tuple[int, int]:
-    """The token of each of two answers.
+def single_tokens(tokenizer: Any, answers: Sequence[str]) -> list[int]:
+    """The token of each answer.
 
     Raises
     ------
     InputError
-        When there are not two, or one is not exactly one token.
+        When there are less than two, or one is not exactly one token.
     """
-    if len(answers) != 2:
-        raise InputError("answers need two texts", expected="2", received=str(len(answers)))
+    if isinstance(answers, str) or len(answers) < 2:
+        raise InputError("answers need two texts or more", expected="2", received=repr(answers)[:80])
     rows = tokenizer(list(answers), add_special_tokens=False, verbose=False)["input_ids"]
     for text, row in zip(answers, rows, strict=True):
         if len(row) != 1:
@@ -53,4 +53,4 @@ def single_tokens(tokenizer: Any, answers: tuple[str, str]) -> tuple[int, int]:
                 received=str(tokenizer.convert_ids_to_tokens(row)),
                 hint="Try a common short word, with or without the leading space.",
             )
-    return int(rows[0][0]), int(rows[1][0])
+    return [int(token) for (token,) in rows]

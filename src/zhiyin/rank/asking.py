@@ -1,30 +1,49 @@
-"""Three ways to ask a language model about candidates; knows titles, no users and no scores.
+"""Four ways to ask a language model about candidates; knows titles, no users and no scores.
 
 ``yes-no``: logit of yes minus logit of no after "will this customer buy it?".
 ``likelihood``: ln p(title | history) - ln p(title | no history), which is the pointwise mutual
 information of title and history under the model, so that long or common titles gain nothing.
+``letters``: logarithm of the share of an item's letter after "which one will they buy next?"; the list is
+shown in several orders, as small models like the first letters whatever stands there.
 ``timeline``: logit of yes minus logit of no after the history and the title in the short form that models
 are tuned on (``timeline.Telling``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from string import ascii_lowercase, ascii_uppercase
 from typing import Any, Protocol
 
 import numpy as np
+from scipy.special import log_softmax
 
 from zhiyin.caches import MemoryCache
+from zhiyin.errors import InputError
 from zhiyin.rank.timeline import Telling
 from zhiyin.rank.titles import readable
 from zhiyin.text import ANSWERS, history_lines, render, split, version
 from zhiyin.types import FloatArray, LanguageModel
 
-__all__ = ["Asking", "LikelihoodAsking", "TimelineAsking", "YesNoAsking", "make_asking"]
+__all__ = [
+    "LETTERS",
+    "Asking",
+    "LettersAsking",
+    "LikelihoodAsking",
+    "TimelineAsking",
+    "YesNoAsking",
+    "make_asking",
+]
+
+
+LETTERS = ascii_uppercase + ascii_lowercase
 
 
 class Asking(Protocol):
-    """One way to ask."""
+    """One way to ask; ``together``: all candidates must be asked about at once."""
+
+    together: bool
 
     @property
     def version(self) -> str:
@@ -38,6 +57,8 @@ class Asking(Protocol):
 
 class YesNoAsking:
     """Asks "will this customer buy it?", or what the scenario says, in one turn of a chat."""
+
+    together = False
 
     def __init__(self, model: LanguageModel, language: str, scenario: str = "retail") -> None:
         self.model, self.language, self.scenario = model, language, scenario
@@ -63,6 +84,8 @@ class YesNoAsking:
 
 class LikelihoodAsking:
     """Reads the history as a list of products and asks how likely each title is to come next."""
+
+    together = False
 
     def __init__(self, model: LanguageModel, language: str, scenario: str = "retail") -> None:
         self.model, self.language, self.scenario = model, language, scenario
@@ -92,8 +115,70 @@ class LikelihoodAsking:
         return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
 
 
+class LettersAsking:
+    """Shows all candidates with letters and asks for one, in several orders.
+
+    Each order begins at another candidate; the log-shares of the letters are averaged over the orders
+    (Hou et al. 2024, "Large language models are zero-shot rankers for recommender systems", section 4).
+    """
+
+    together = True
+
+    def __init__(
+        self, model: LanguageModel, language: str, scenario: str = "retail", *, orders: int = 4
+    ) -> None:
+        self.model, self.language, self.scenario, self.orders = model, language, scenario, orders
+        names = ("will_take.prefix", "which_one")
+        prompts = "-".join(version(name, language, scenario=scenario) for name in names)
+        self.version = f"{model.name}|letters-{orders}-{prompts}"
+
+    def scores(self, history: Sequence[str], titles: Sequence[str], wish: str | None) -> FloatArray:
+        """Mean log-share of each letter, float64 [n]; at most 52 titles.
+
+        Raises
+        ------
+        InputError
+            When there are more titles than letters.
+        """
+        count = len(titles)
+        if count > len(LETTERS):
+            raise InputError("There are not letters enough", expected=f"{len(LETTERS)}", received=str(count))
+        if count == 0:
+            return np.zeros(0)
+        shared: dict[str, str | list[str]] = {"history": _lines(history, self.language)}
+        if wish:
+            shared["wish"] = wish
+        starts = np.unique(np.arange(min(self.orders, count)) * count // min(self.orders, count))
+        shown = [np.roll(np.arange(count), -start) for start in starts]
+        named = [readable(title) for title in titles]
+        prefix, suffixes = split(
+            "will_take",
+            self.language,
+            shared=shared,
+            each=[
+                {
+                    "candidates": [
+                        f"{letter}: {named[place]}" for letter, place in zip(LETTERS, order, strict=False)
+                    ]
+                }
+                for order in shown
+            ],
+            scenario=self.scenario,
+            ending="which_one",
+            wrap=lambda text: self.model.chat_prompt([{"role": "user", "content": text}]),
+        )
+        logits = self.model.answer_logits(prefix, suffixes, list(LETTERS[:count]))
+        shares = log_softmax(logits, axis=1)
+        found = np.zeros(count)
+        for order, share in zip(shown, shares, strict=True):
+            found[order] += share
+        return found / len(shown)
+
+
 class TimelineAsking:
     """Asks in the form that models are tuned on: "Alien: Yes. Heat:"."""
+
+    together = False
 
     def __init__(self, model: LanguageModel, language: str, scenario: str = "retail") -> None:
         self.model, self.telling = model, Telling(language, scenario)
@@ -113,11 +198,14 @@ class TimelineAsking:
 _ALONE: MemoryCache[float] = MemoryCache(200_000)
 
 
-def make_asking(way: str, model: LanguageModel, language: str, scenario: str = "retail") -> Asking:
-    """``yes-no``, ``likelihood`` or ``timeline``."""
-    kinds: dict[str, type[Any]] = {
+def make_asking(
+    way: str, model: LanguageModel, language: str, scenario: str = "retail", *, orders: int = 4
+) -> Asking:
+    """``yes-no``, ``likelihood``, ``letters`` (in so many orders) or ``timeline``."""
+    kinds: dict[str, Callable[..., Any]] = {
         "yes-no": YesNoAsking,
         "likelihood": LikelihoodAsking,
+        "letters": partial(LettersAsking, orders=orders),
         "timeline": TimelineAsking,
     }
     made: Asking = kinds[way](model, language, scenario)

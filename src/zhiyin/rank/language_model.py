@@ -1,9 +1,9 @@
 """Ranks candidates by what a language model says of them, beside the retrieval score.
 
 Ways to ask: the difference of the yes and no logits after "will they buy it?", the likelihood of the
-title after the history divided by its likelihood after no history, or, with an adapter, the short form
-that it was tuned on. Validation chooses the way and the weight; a weight of zero leaves the retrieval
-order as it is.
+title after the history divided by its likelihood after no history, the letter of an item in a list shown in
+several orders, or, with an adapter, the short form that it was tuned on. Validation chooses the way and the
+weight; a weight of zero leaves the retrieval order as it is.
 """
 
 from __future__ import annotations
@@ -11,14 +11,13 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import polars as pl
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from zhiyin import config
 from zhiyin.artifacts import read_json, write_frame, write_text
@@ -27,15 +26,16 @@ from zhiyin.config import parse
 from zhiyin.errors import NotFittedError
 from zhiyin.lm import cache_folder, load_language_model
 from zhiyin.logs import get_logger, progress
-from zhiyin.rank.asking import Asking, make_asking
+from zhiyin.rank.asking import LETTERS, Asking, make_asking
 from zhiyin.rank.blend import Blend, fit_blend, standardise
+from zhiyin.rank.calibration import Isotonic
 from zhiyin.rank.ordering import reorder_head
-from zhiyin.types import Array, Candidates, FloatArray, IntArray, LanguageModel, Queries, RankingExamples
+from zhiyin.types import BoolArray, Candidates, FloatArray, IntArray, LanguageModel, Queries, RankingExamples
 
 __all__ = ["LanguageModelRanker"]
 
 log = get_logger("rank")
-SCORE, LATE = "rank.language-model", "rank.out_of_time"
+SCORE, CHANCE, LATE = "rank.language-model", "rank.language-model.taken", "rank.out_of_time"
 BLOCK = 5
 NOTHING_LEARNED = Blend(weight=0.0, low=0.0, high=1.0, gain=0.0, users=0)
 
@@ -44,8 +44,9 @@ class LanguageModelRanker:
     """Re-orders the first ``depth`` candidates; the tail keeps its order.
 
     Features of the result: ``rank.language-model`` float32 [U, n], the raw score, NaN where none
-    was computed; ``rank.out_of_time`` bool [U, n], rows that keep their order because the time
-    budget ran out.
+    was computed; ``rank.language-model.taken`` float32 [U, n], the probability that the item is taken,
+    calibrated on validation (``Isotonic``), NaN where nothing could be learned; ``rank.out_of_time``
+    bool [U, n], rows that keep their order because the time budget ran out.
     """
 
     class Config(config.Config):
@@ -53,7 +54,8 @@ class LanguageModelRanker:
 
         ``adapter``: folder that ``zhiyin tune`` wrote for this model; ``scale`` in [0, 1]: how much of it,
         None: as the folder says. ``scoring`` "auto": as the adapter was tuned, else chosen on validation.
-        ``weight`` None: learned on validation.
+        ``weight`` None: learned on validation. ``orders``: in how many the list is shown for "letters", of
+        at most 52 candidates.
         ``examples``: validation users to learn from. ``time_budget``: seconds a call may take,
         None: no limit. ``history``: newest items shown to the model.
         """
@@ -63,7 +65,8 @@ class LanguageModelRanker:
         adapter: str | None = None
         scale: float | None = Field(default=None, ge=0, le=1)
         depth: int = Field(default=20, ge=2)
-        scoring: Literal["auto", "yes-no", "likelihood", "timeline"] = "auto"
+        scoring: Literal["auto", "yes-no", "likelihood", "letters", "timeline"] = "auto"
+        orders: int = Field(default=4, ge=1)
         weight: float | None = Field(default=None, ge=0, le=1)
         examples: int = Field(default=60, ge=1)
         history: int = Field(default=12, ge=1)
@@ -71,6 +74,12 @@ class LanguageModelRanker:
         scenario: str = "retail"
         time_budget: float | None = Field(default=None, gt=0)
         seed: int = Field(default=7, ge=0)
+
+        @model_validator(mode="after")
+        def _letters(self) -> Self:
+            if self.scoring == "letters" and self.depth > len(LETTERS):
+                raise ValueError(f"letters ask about {len(LETTERS)} candidates at most, set depth")
+            return self
 
     WAYS: ClassVar[tuple[str, ...]] = ("yes-no", "likelihood")
 
@@ -81,6 +90,7 @@ class LanguageModelRanker:
         self.scoring_: str = "yes-no"
         self.blend_: Blend | None = None
         self.trials_: dict[str, Blend] = {}
+        self.chances_: Isotonic | None = None
         self._model: LanguageModel | None = None
         self._own_adapter: Path | None = None
 
@@ -112,15 +122,18 @@ class LanguageModelRanker:
         taken = labels & present
         if not (taken.any(axis=1) & (present & ~taken).any(axis=1)).any():
             log.warning("nobody took a candidate: the language model gets no weight", users=len(labels))
-            self.scoring_, self.blend_, self.trials_ = ways[0], NOTHING_LEARNED, {}
+            self.scoring_, self.blend_, self.trials_, self.chances_ = ways[0], NOTHING_LEARNED, {}, None
             return self
-        self.trials_ = {}
+        self.trials_, seconds = {}, {}
         for way in ways:
             raw = self._ask(way, examples.queries, head, budget=None)
-            second = standardise(raw, present)
-            self.trials_[way] = fit_blend(first, second, labels, present, seed=self.config.seed)
+            seconds[way] = standardise(raw, present)
+            self.trials_[way] = fit_blend(first, seconds[way], labels, present, seed=self.config.seed)
+            log.info("weight of the language model", way=way, weight=str(self.trials_[way]))
         self.scoring_ = max(self.trials_, key=lambda way: self.trials_[way].gain)
         self.blend_ = self.trials_[self.scoring_]
+        mixed = (1 - self.weight) * first + self.weight * seconds[self.scoring_]
+        self.chances_ = Isotonic.fit(mixed[present], labels[present])
         return self
 
     def rank(self, queries: Queries, candidates: Candidates) -> Candidates:
@@ -144,21 +157,30 @@ class LanguageModelRanker:
     def _rank(self, queries: Queries, candidates: Candidates, weight: float) -> Candidates:
         if self.titles_ is None:
             raise NotFittedError("LanguageModelRanker")
-        raw = np.full(candidates.items.shape, np.nan, dtype=np.float32)
+        raw, chances = (np.full(candidates.items.shape, np.nan, dtype=np.float32) for _ in range(2))
         late = np.zeros(candidates.items.shape, dtype=bool)
-        if weight == 0 or len(queries) == 0:
-            return _with_features(candidates, raw, late)
+        features = {**candidates.features, SCORE: raw, CHANCE: chances, LATE: late}
+        told = Candidates(candidates.items, candidates.scores, features)
+        if len(queries) == 0:
+            return told
         head = candidates.head(self.config.depth)
-        scores = self._ask(self.scoring_, queries, head, budget=self.config.time_budget)
-        raw[:, : scores.shape[1]] = scores
         present = head.items >= 0
-        unasked = np.isnan(scores).all(axis=1)
-        late[unasked & present.any(axis=1)] = True
-        first = standardise(head.scores.astype(np.float64), present)
-        mixed = (1 - weight) * first + weight * standardise(scores, present & ~np.isnan(scores))
+        mixed = standardise(head.scores.astype(np.float64), present)
+        unasked: BoolArray = np.zeros(len(present), dtype=bool)
+        if weight > 0:
+            scores = self._ask(self.scoring_, queries, head, budget=self.config.time_budget)
+            raw[:, : scores.shape[1]] = scores
+            unasked = np.asarray(np.isnan(scores).all(axis=1))
+            late[unasked & present.any(axis=1)] = True
+            mixed = (1 - weight) * mixed + weight * standardise(scores, present & ~np.isnan(scores))
+        if self.chances_ is not None and weight == self.weight:
+            shown = present & ~unasked[:, None]
+            chances[:, : mixed.shape[1]] = np.where(shown, self.chances_(mixed), np.nan)
+        if weight == 0:
+            return told
         mixed = np.where(present, mixed, -np.inf)
         mixed[unasked] = -np.arange(mixed.shape[1])
-        return reorder_head(_with_features(candidates, raw, late), mixed)
+        return reorder_head(told, mixed)
 
     def _ask(self, way: str, queries: Queries, head: Candidates, *, budget: float | None) -> FloatArray:
         """Raw scores of the head, float64 [U, depth]; rows that the budget did not reach are NaN."""
@@ -188,7 +210,7 @@ class LanguageModelRanker:
         if found is not None and len(found) == len(items):
             return found
         # With a deadline the candidates are asked about in blocks; the prefix is computed once.
-        block = len(wanted) if deadline == np.inf else BLOCK
+        block = len(wanted) if deadline == np.inf or asking.together else BLOCK
         parts = [np.empty(0)]
         for start in range(0, len(wanted), max(block, 1)):
             if time.monotonic() > deadline:
@@ -205,7 +227,8 @@ class LanguageModelRanker:
             self._model = load_language_model(
                 self.config.model, dtype=self.config.dtype, adapter=adapter, scale=self.config.scale
             )
-        return make_asking(way, self._model, self.config.language, self.config.scenario)
+        own = self.config
+        return make_asking(way, self._model, own.language, own.scenario, orders=own.orders)
 
     def _adapter(self) -> Path | None:
         """Where the adapter lies: a loaded ranker has a copy of its own."""
@@ -220,7 +243,15 @@ class LanguageModelRanker:
         write_text(folder / "config.json", self.config.model_dump_json(indent=1))
         trials = {way: asdict(blend) for way, blend in self.trials_.items()}
         write_text(
-            folder / "learned.json", json.dumps({"scoring": self.scoring_, "trials": trials}, indent=1)
+            folder / "learned.json",
+            json.dumps(
+                {
+                    "scoring": self.scoring_,
+                    "trials": trials,
+                    "chances": None if self.chances_ is None else self.chances_.to_dict(),
+                },
+                indent=1,
+            ),
         )
         items = pl.DataFrame({"title": list(self.titles_), "price": self.prices_})
         write_frame(folder / "items.parquet", items)
@@ -238,12 +269,9 @@ class LanguageModelRanker:
         ranker.trials_ = {way: Blend(**blend) for way, blend in learned["trials"].items()}
         ranker.scoring_ = learned["scoring"]
         ranker.blend_ = ranker.trials_.get(ranker.scoring_)
+        if learned["chances"] is not None:
+            ranker.chances_ = Isotonic.from_dict(learned["chances"])
         items = pl.read_parquet(folder / "items.parquet")
         ranker.titles_ = tuple(items["title"].to_list())
         ranker.prices_ = items["price"].to_numpy()
         return ranker
-
-
-def _with_features(candidates: Candidates, raw: Array, late: Array) -> Candidates:
-    features: Mapping[str, Array] = {**candidates.features, SCORE: raw, LATE: late}
-    return Candidates(candidates.items, candidates.scores, features)

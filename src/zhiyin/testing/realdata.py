@@ -18,7 +18,15 @@ import polars as pl
 from zhiyin.data import Columns, Dataset
 from zhiyin.errors import DataError
 
-__all__ = ["amazon_beauty", "collm_items", "collm_movielens", "data_folder", "movielens", "tallrec_movie"]
+__all__ = [
+    "amazon_beauty",
+    "collm_items",
+    "collm_movielens",
+    "data_folder",
+    "movielens",
+    "shared_path",
+    "tallrec_movie",
+]
 
 TEXT = {"user_id": pl.String, "item_id": pl.String}
 
@@ -30,7 +38,14 @@ def data_folder() -> Path | None:
     return folder if folder.is_dir() else None
 
 
-def _path(*parts: str) -> Path:
+def shared_path(*parts: str) -> Path:
+    """A file of the data sets, by its folder and name.
+
+    Raises
+    ------
+    DataError
+        When it is not there.
+    """
     folder = data_folder()
     path = None if folder is None else folder.joinpath(*parts)
     if path is None or not path.exists():
@@ -47,10 +62,10 @@ def movielens(*, least: float | None = 4.0) -> Dataset:
 
     ``least`` None: all ratings are, and their values are the stars.
     """
-    events = pl.read_csv(_path("movielens-100k", "events.csv.gz"), schema_overrides=TEXT)
-    items = pl.read_csv(_path("movielens-100k", "items.csv"), infer_schema=False)
+    events = pl.read_csv(shared_path("movielens-100k", "events.csv.gz"), schema_overrides=TEXT)
+    items = pl.read_csv(shared_path("movielens-100k", "items.csv"), infer_schema=False)
     users = pl.read_csv(
-        _path("movielens-100k", "users.csv"), schema_overrides={**TEXT, "zip_code": pl.String}
+        shared_path("movielens-100k", "users.csv"), schema_overrides={**TEXT, "zip_code": pl.String}
     )
     events = events.cast({"timestamp": pl.Float64})
     if least is None:
@@ -60,7 +75,7 @@ def movielens(*, least: float | None = 4.0) -> Dataset:
 
 def amazon_beauty() -> Dataset:
     """Amazon Beauty, 5-core (McAuley et al. 2015); an event's time is its place in the user's sequence."""
-    with gzip.open(_path("amazon-beauty", "sequences.txt.gz"), "rt", encoding="utf-8") as lines:
+    with gzip.open(shared_path("amazon-beauty", "sequences.txt.gz"), "rt", encoding="utf-8") as lines:
         rows = [line.split() for line in lines]
     events = pl.DataFrame(
         {
@@ -69,7 +84,7 @@ def amazon_beauty() -> Dataset:
             Columns.TIMESTAMP: [float(place) for row in rows for place in range(len(row) - 1)],
         }
     )
-    items = pl.read_csv(_path("amazon-beauty", "items.csv"), infer_schema=False)
+    items = pl.read_csv(shared_path("amazon-beauty", "items.csv"), infer_schema=False)
     return Dataset.from_frames(events, items)
 
 
@@ -78,16 +93,16 @@ def collm_movielens(part: str) -> pl.DataFrame:
 
     Columns ``user_id item_id label timestamp not_cold history``.
     """
-    return pl.read_parquet(_path("collm-movielens-1m", f"{part}.parquet"))
+    return pl.read_parquet(shared_path("collm-movielens-1m", f"{part}.parquet"))
 
 
 def collm_items() -> pl.DataFrame:
     """CoLLM's films: ``item_id`` (whole numbers), ``title`` with the year at its end."""
-    return pl.read_csv(_path("collm-movielens-1m", "items.csv"))
+    return pl.read_csv(shared_path("collm-movielens-1m", "items.csv"))
 
 
 def tallrec_movie(part: str) -> list[dict[str, Any]]:
     """TALLRec's prompts from MovieLens-100K (Bao et al. 2023): dictionaries instruction, input, output."""
-    path = _path("tallrec-movie", f"{part}.jsonl.gz")
+    path = shared_path("tallrec-movie", f"{part}.jsonl.gz")
     with gzip.open(path, "rt", encoding="utf-8") as lines:
         return [json.loads(line) for line in lines]

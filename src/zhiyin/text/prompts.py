@@ -42,9 +42,9 @@ def render(name: str, language: str, *, scenario: str = "retail", **fields: Fiel
     ----------
     name : str
         ``next_item`` (fields: history, wish), ``any_item``, ``will_take`` (history, wish, title),
-        ``rephrase`` (facts), or one part of them, such as ``will_take.prefix``. A prompt of several
-        parts gives them all, joined by a line end. ``next_item`` and ``any_item`` end in "- ":
-        a title follows directly.
+        ``which_one`` (candidates), ``timeline``, ``rephrase`` (facts), ``describe_item`` (title), or one
+        part of them, such as ``will_take.prefix``. A prompt of several parts gives them all, joined by a
+        line end. ``next_item`` and ``any_item`` end in "- ": a title follows directly.
     language : {"en", "zh"}
     scenario : str
         What the items are and who takes them: one of ``SCENARIOS``.
@@ -115,6 +115,7 @@ def split(
     shared: Mapping[str, Field],
     each: Sequence[Mapping[str, Field]],
     scenario: str = "retail",
+    ending: str | None = None,
     wrap: Callable[[str], str] | None = None,
 ) -> tuple[str, list[str]]:
     """Fill a prompt of the parts ``prefix`` and ``suffix`` for many candidates at once.
@@ -127,6 +128,8 @@ def split(
         Fields of the prefix, which all candidates share.
     each : sequence of Mapping
         Fields of the suffix, one mapping a candidate.
+    ending : str or None
+        Another prompt in the place of the suffix.
     wrap : callable, optional
         Puts a text inside a user's turn of a chat. What it writes before the text goes to the
         prefix, what it writes after goes to every suffix.
@@ -151,7 +154,8 @@ def split(
     Will this customer buy it? Answer Yes or No.</user>
     """
     prefix = render(f"{name}.prefix", language, scenario=scenario, **shared) + "\n"
-    suffixes = [render(f"{name}.suffix", language, scenario=scenario, **fields) for fields in each]
+    last = f"{name}.suffix" if ending is None else ending
+    suffixes = [render(last, language, scenario=scenario, **fields) for fields in each]
     if wrap is None:
         return prefix, suffixes
     before, found, after = wrap(prefix + BOUNDARY).rpartition(BOUNDARY)

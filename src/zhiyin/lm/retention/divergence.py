@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
-from torch.nn.functional import linear, log_softmax
 
+from zhiyin.extras import require
 from zhiyin.types import FloatArray
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["Tokens", "compare", "next_words", "read"]
 
@@ -21,7 +22,8 @@ BLOCK = 64  # positions whose logits are held at a time: 12 MB for a vocabulary 
 
 def read(network: Any, tokens: Tokens) -> Tensor:
     """Last hidden states of a text, [N, width]."""
-    made = network.base_model(input_ids=torch.from_numpy(tokens)[None], use_cache=False)
+    ids = require("torch").from_numpy(tokens)[None]
+    made = network.base_model(input_ids=ids, use_cache=False)
     hidden: Tensor = made.last_hidden_state[0]
     return hidden
 
@@ -29,11 +31,11 @@ def read(network: Any, tokens: Tokens) -> Tensor:
 def next_words(network: Any, hidden: Tensor) -> Tensor:
     """Log-probabilities of the next word, nats, [N, vocabulary], float32; with derivatives."""
     head = network.get_output_embeddings()
-    logits = linear(hidden.float(), head.weight, getattr(head, "bias", None))
+    logits = require("torch").nn.functional.linear(hidden.float(), head.weight, getattr(head, "bias", None))
     cap = getattr(network.config.get_text_config(), "final_logit_softcapping", None)
     if cap is not None:
-        logits = cap * torch.tanh(logits / cap)
-    made: Tensor = log_softmax(logits, -1)
+        logits = cap * (logits / cap).tanh()
+    made: Tensor = logits.log_softmax(-1)
     return made
 
 
@@ -55,6 +57,7 @@ def compare(
         KL(base || tuned) of the next word after each token, float64 [N]; ln p(token) under ``tuned`` of each
         token but the first, float64 [N - 1].
     """
+    torch = require("torch")
     kl, found = [], []
     following = np.append(tokens[1:], tokens[-1])
     with torch.no_grad():

@@ -12,10 +12,10 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
-import torch
 
 from zhiyin.errors import InputError
 from zhiyin.evaluate.generation import bleu, distinct, rouge
+from zhiyin.extras import require
 from zhiyin.lm.causal import CausalLanguageModel
 from zhiyin.lm.retention.divergence import Tokens, compare, read
 from zhiyin.text.words import words
@@ -97,7 +97,7 @@ class Examiner:
         ]
         if not self._tokens:
             raise InputError("There is no text to examine on", expected="two tokens or more", received="none")
-        with torch.no_grad(), base.lock:
+        with require("torch").no_grad(), base.lock:
             self._hidden = [read(base.model, one) for one in self._tokens]
         self._written = self._write(base)[0] if exam.prompts else []
 
@@ -114,7 +114,7 @@ class Examiner:
 
     def _read(self, model: CausalLanguageModel) -> tuple[FloatArray, FloatArray]:
         kl, found = [], []
-        with torch.no_grad(), model.lock:
+        with require("torch").no_grad(), model.lock:
             for tokens, before in zip(self._tokens, self._hidden, strict=True):
                 after = read(model.model, tokens)
                 one, other = compare(self.base.model, before, model.model, after, tokens)

@@ -105,7 +105,7 @@ def _forgotten(base: Any, learner: Learner, told: _Shown) -> float:
     found = []
     with torch.no_grad():
         for tokens, before in zip(told.tokens, told.hidden, strict=True):
-            after = read(learner.network, tokens)
+            after = learner.hidden(text_row([tokens]))
             found.append(compare(base, before, learner.network, after, tokens)[0])
     learner.network.train(learning)
     return float(np.concatenate(found).mean())

@@ -26,7 +26,8 @@ class AdapterConfig(TuningConfig):
     """Where adapters sit.
 
     ``targets``: last names of the linear layers; empty: all but the head. ``first_layer``: the lowest layer
-    that has any, counted from 0; what lies below is never differentiated.
+    that has any, counted from 0; what lies below is never differentiated, and worked out once for each text:
+    its states are kept on disk (2 KB a token for 576 numbers).
     """
 
     targets: tuple[str, ...] = ()
@@ -55,6 +56,9 @@ class AdapterTuner(Tuner):
 
     def _read(self, network: Any, folder: Path) -> Any:
         return self._hold(lambda: require("peft").PeftModel.from_pretrained(twin(network), str(folder)))
+
+    def _frozen(self) -> int:
+        return self.config.first_layer
 
     def _hold(self, make: Callable[[], Any]) -> Any:
         with warnings.catch_warnings():  # peft asks transformers by old names

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +13,7 @@ import numpy.typing as npt
 from zhiyin.errors import InputError
 from zhiyin.types import FloatArray
 
-__all__ = ["PackedExample", "TokenExample", "encode"]
+__all__ = ["PackedExample", "TokenExample", "digest", "encode"]
 
 Tokens = npt.NDArray[np.int64]
 
@@ -106,6 +107,11 @@ class TokenExample:
         """Tokens of everything."""
         return len(self.prefix) + sum(len(one) for one in self.branches)
 
+    @property
+    def content(self) -> str:
+        """What tells its tokens and who sees what from others, 64 hex digits."""
+        return digest([self.visible, self.prefix, *self.branches])
+
     def parts(self, most: int) -> Iterator[TokenExample]:
         """The same in pieces of at most ``most`` tokens, each with the prefix its branches need.
 
@@ -132,6 +138,14 @@ class TokenExample:
             self.places[inside],
             self.group,
         )
+
+
+def digest(arrays: Sequence[Tokens]) -> str:
+    """sha256 of arrays and their lengths."""
+    made = hashlib.sha256(np.array([len(one) for one in arrays]).tobytes())
+    for one in arrays:
+        made.update(one.tobytes())
+    return made.hexdigest()
 
 
 def encode(tokenizer: Any, examples: Sequence[PackedExample], *, longest: int | None) -> list[TokenExample]:

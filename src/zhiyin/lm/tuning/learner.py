@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from zhiyin.lm.exchange import exchanged_attention
 from zhiyin.lm.texts import single_tokens
 from zhiyin.lm.tuning.examples import PackedExample, TokenExample, encode
+from zhiyin.lm.tuning.lower import Lower
 from zhiyin.lm.tuning.rows import Row, lay_out
 from zhiyin.types import FloatArray
 
@@ -31,6 +32,8 @@ class Learner:
         Yes and no, one token each.
     row_tokens : int
         Tokens of a forward pass.
+    lower : Lower or None
+        The layers that do not learn.
 
     Raises
     ------
@@ -38,8 +41,17 @@ class Learner:
         When an answer is not one token.
     """
 
-    def __init__(self, network: Any, tokenizer: Any, *, answers: tuple[str, str], row_tokens: int) -> None:
+    def __init__(
+        self,
+        network: Any,
+        tokenizer: Any,
+        *,
+        answers: tuple[str, str],
+        row_tokens: int,
+        lower: Lower | None = None,
+    ) -> None:
         self.network, self.tokenizer, self.row_tokens = network, tokenizer, row_tokens
+        self.lower = lower
         config = network.config.get_text_config()
         self.longest: int | None = getattr(config, "max_position_embeddings", None)
         self._softcap = getattr(config, "final_logit_softcapping", None)
@@ -62,6 +74,8 @@ class Learner:
 
     def hidden(self, row: Row) -> Tensor:
         """Last hidden states, [N, width]."""
+        if self.lower is not None:
+            return self.lower.hidden(row)
         with exchanged_attention(self.network, row):
             made = self.network.base_model(
                 input_ids=row.tokens[None], position_ids=row.positions[None], use_cache=False
@@ -95,7 +109,7 @@ class Learner:
         return found
 
 
-def _rows(head: Any, words: tuple[int, int]) -> tuple[Tensor, Tensor | None]:
+def _rows(head: Any, words: list[int]) -> tuple[Tensor, Tensor | None]:
     chosen = torch.tensor(words)
     bias = getattr(head, "bias", None)
     return head.weight[chosen], None if bias is None else bias[chosen]

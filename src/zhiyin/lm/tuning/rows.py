@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
-from zhiyin.lm.tuning.examples import TokenExample
+from zhiyin.lm.tuning.examples import TokenExample, digest
 
 __all__ = ["Row", "lay_out", "text_row"]
 
@@ -59,6 +59,10 @@ class Row:
     groups : int64 [B]
     places : int64 [B]
         The number of each branch among all.
+    contents : list of str
+        What tells each part of the row from others: parts do not see one another.
+    sizes : list of int
+        Tokens of each part.
     """
 
     tokens: Tensor
@@ -68,6 +72,8 @@ class Row:
     priors: Tensor
     groups: Tensor
     places: np.ndarray[tuple[int], np.dtype[np.int64]]
+    contents: list[str]
+    sizes: list[int]
     _prefixes: list[slice] = field(default_factory=list)
     _chunks: list[list[_Chunk]] = field(default_factory=list)
     _masks: dict[tuple[int, int, int | None], Tensor] = field(default_factory=dict)
@@ -175,6 +181,8 @@ def _row(examples: Sequence[TokenExample]) -> Row:
         torch.from_numpy(np.concatenate([one.priors for one in examples])).float(),
         torch.from_numpy(np.repeat([one.group for one in examples], counts)),
         np.concatenate([one.places for one in examples]),
+        [one.content for one in examples],
+        [one.tokens for one in examples],
         prefixes,
         chunks,
     )
@@ -216,6 +224,8 @@ def text_row(texts: Sequence[np.ndarray[tuple[int], np.dtype[np.int64]]]) -> Row
         torch.zeros(0),
         none,
         np.zeros(0, np.int64),
+        [digest([one]) for one in texts],
+        [len(one) for one in texts],
         [slice(int(end) - len(one), int(end)) for one, end in zip(texts, ends, strict=True)],
         [[] for _ in texts],
     )

@@ -24,6 +24,7 @@ from zhiyin.lm.tuning.config import TuningConfig
 from zhiyin.lm.tuning.examples import PackedExample
 from zhiyin.lm.tuning.keeping import keep, told
 from zhiyin.lm.tuning.learner import Learner
+from zhiyin.lm.tuning.lower import Lower
 from zhiyin.lm.tuning.training import Course, Lesson, train
 from zhiyin.lm.tuning.twin import changed
 from zhiyin.types import FloatArray
@@ -123,14 +124,18 @@ class Tuner(ABC):
         )
         return self
 
-    def scores(self, examples: Sequence[PackedExample]) -> list[FloatArray]:
+    def scores(self, examples: Sequence[PackedExample], *, scale: float = 1.0) -> list[FloatArray]:
         """Logit of yes minus logit of no of each branch, one float64 [branches] an example.
+
+        ``scale`` in [0, 1]: how much of the adapter; 0 is the base model.
 
         Raises
         ------
         NotFittedError, InputError
         """
         learner = self._learner()
+        if scale != 1.0 and self.base_ is not None:
+            learner = self._reading(self.language_model(scale).model, self.base_)
         encoded = learner.encode(examples)
         if not encoded:
             return []
@@ -225,9 +230,21 @@ class Tuner(ABC):
         return tuner
 
     def _take(self, network: Any, model: CausalLanguageModel) -> None:
-        answers, tokens = self.config.answers, self.config.row_tokens
         self.base_ = model
-        self.learner_ = Learner(network, model.tokenizer, answers=answers, row_tokens=tokens)
+        self.learner_ = self._reading(network, model)
+
+    def _reading(self, network: Any, model: CausalLanguageModel) -> Learner:
+        return Learner(
+            network,
+            model.tokenizer,
+            answers=self.config.answers,
+            row_tokens=self.config.row_tokens,
+            lower=Lower.of(network, self._frozen(), model.name),
+        )
+
+    def _frozen(self) -> int:
+        """How many of the lowest layers are the base model's own."""
+        return 0
 
     def _learner(self) -> Learner:
         if self.learner_ is None:

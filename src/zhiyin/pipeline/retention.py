@@ -1,0 +1,89 @@
+"""How much of a tuned adapter to use: recommendation on validation against what the model has kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from zhiyin.evaluate import prediction
+from zhiyin.lm.causal import CausalLanguageModel
+from zhiyin.lm.retention.exam import Exam, Examiner
+from zhiyin.lm.retention.standing import Standing
+from zhiyin.lm.retention.texts import own_texts
+from zhiyin.lm.tuning import PackedExample
+from zhiyin.logs import progress
+from zhiyin.text import messages
+
+if TYPE_CHECKING:
+    from zhiyin.lm.tuning.tuner import Tuner
+
+__all__ = ["DESCRIBED", "product_exam", "standings"]
+
+TEXTS, SEED = 32, 2
+DESCRIBED = 16
+
+
+def product_exam(
+    model: CausalLanguageModel,
+    titles: Sequence[str],
+    *,
+    language: str = "en",
+    texts: Sequence[str] | None = None,
+) -> Exam:
+    """An exam that needs no data set.
+
+    Parameters
+    ----------
+    model : CausalLanguageModel
+        The base model.
+    titles : sequence of str
+        Items that nothing was learned of; the first 16 are described.
+    language : {"en", "zh"}
+    texts : sequence of str or None
+        Held-out texts; None: 32 that the base model writes itself, others than guards see.
+    """
+    asked = [
+        model.chat_prompt(messages("describe_item", language, title=title)) for title in titles[:DESCRIBED]
+    ]
+    found = own_texts(model, count=TEXTS, language=language, seed=SEED) if texts is None else texts
+    return Exam(found, prompts=asked)
+
+
+def standings(
+    tuner: Tuner,
+    valid: Sequence[PackedExample],
+    examiner: Examiner,
+    scales: Sequence[float] = (1.0,),
+    *,
+    name: str | None = None,
+) -> list[Standing]:
+    """The base model, and the tuned one at each scale.
+
+    Parameters
+    ----------
+    tuner : Tuner
+        Fitted.
+    valid : sequence of PackedExample
+        With both answers; their AUC is the quality.
+    examiner : Examiner
+        Of the base model.
+    scales : sequence of float
+        In (0, 1].
+    name : str or None
+        Of the tuned ones; None: the tuner's.
+
+    Raises
+    ------
+    NotFittedError, InputError
+    """
+    labels = np.array([label for one in valid for label in one.labels]) > 0.5
+    priors = np.array([prior for one in valid for prior in one.priors or (0.0,) * len(one.labels)])
+    found = []
+    for scale in progress((0.0, *sorted(scales)), "measuring retention"):
+        scores = np.concatenate(tuner.scores(valid, scale=scale))
+        quality = prediction.auc(labels, scores + priors)
+        kept = examiner.examine(tuner.language_model(scale))
+        found.append(Standing("base" if scale == 0.0 else name or tuner.name, scale, quality, kept))
+    return found
