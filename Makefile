@@ -9,10 +9,10 @@ demo: setup
 	@$(BIN)/zhiyin demo
 
 test: lint
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist worksteal
 
 test-all: lint
-	@$(BIN)/python -m pytest -m ""
+	@$(BIN)/python -m pytest -n 2 --dist worksteal -m ""
 
 lint: setup
 	@$(BIN)/ruff check .

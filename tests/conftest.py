@@ -39,6 +39,8 @@ def pytest_terminal_summary(terminalreporter):
 
 def pytest_configure(config):
     os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
+    if "PYTEST_XDIST_WORKER" in os.environ:  # processes that run side by side have a core each
+        os.environ.update(OMP_NUM_THREADS="1")
     for name in [name for name in os.environ if name.startswith("ZHIYIN_") and name not in KEPT]:
         del os.environ[name]
 

@@ -23,6 +23,7 @@ EXTRAS: dict[str, str] = {
     "onnxruntime": "compress",
     "onnxscript": "compress",
     "tensorboard": "track",
+    "mlflow": "mlflow",
     "jinja2": "report",
     "plotly": "report",
     "alembic": "serve",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import warnings
 from collections.abc import Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -11,7 +14,7 @@ from zhiyin.extras import require
 
 __all__ = ["TRACKERS", "Tracker"]
 
-TRACKERS = ("tensorboard",)
+TRACKERS = ("tensorboard", "mlflow")
 FOLDER = "runs/track"
 
 
@@ -28,7 +31,8 @@ class Tracker:
         Parameters
         ----------
         target : str or None
-            "tensorboard:folder"; the folder is "runs/track" where none is given. None: no tracker.
+            "tensorboard:folder", or "mlflow:folder", where numbers go into a SQLite file, or "mlflow:http…",
+            a server; the folder is "runs/track" where none is given. None: no tracker.
         name : str
             Of what runs.
         config : Mapping
@@ -46,14 +50,20 @@ class Tracker:
         kind, _, folder = target.partition(":")
         if kind not in TRACKERS:
             raise ConfigError(f"No tracker is called {kind!r}", expected=", ".join(TRACKERS), received=target)
+        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # read when it is imported
         require(kind)
         require("accelerate").PartialState(cpu=True)
         made = require("accelerate.tracking").LOGGER_TYPE_TO_CLASS[kind]
-        run = made(name, logging_dir=folder or FOLDER)
+        place = folder or FOLDER
         try:
-            run.start()
-        except OSError as error:
-            raise ConfigError("The tracker cannot write there", received=f"{target}: {error}") from error
+            with warnings.catch_warnings():  # mlflow asks sqlalchemy by old names
+                warnings.simplefilter("ignore", DeprecationWarning)
+                run = _mlflow(made, name, place) if kind == "mlflow" else made(name, logging_dir=place)
+                run.start()
+        except Exception as error:  # trackers raise many kinds for one cause: it cannot be written
+            raise ConfigError(
+                "The tracker cannot write there", received=f"{target}: {str(error).splitlines()[0][:200]}"
+            ) from error
         run.store_init_configuration({key: str(value) for key, value in config.items()})
         return cls(run)
 
@@ -70,3 +80,15 @@ class Tracker:
     ) -> None:
         if self._run is not None:
             self._run.finish()
+
+
+def _mlflow(made: Any, name: str, place: str) -> Any:
+    """A run of the experiment "zhiyin"; nothing is sent anywhere but to the server that is named."""
+    mlflow = require("mlflow")
+    if place.startswith("http"):
+        mlflow.set_tracking_uri(place)
+        return made("zhiyin", run_name=name)
+    folder = Path(place).resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    mlflow.set_tracking_uri(f"sqlite:///{folder / 'mlflow.db'}")
+    return made("zhiyin", run_name=name, logging_dir=str(folder / "artifacts"))

@@ -287,7 +287,8 @@ class RankingExamples:
 
     ``labels`` bool [U, n]: the user took the item afterwards; False on pads. ``titles`` and
     ``prices`` (NaN: unknown) of all items by index are what a ranker may read of them. ``behaviours``:
-    event type -> bool [U, n], whether the user did that with the item afterwards.
+    event type -> bool [U, n], whether the user did that with the item afterwards. ``others``: what all people
+    took before, one history a person; None: not told.
     """
 
     queries: Queries
@@ -296,6 +297,7 @@ class RankingExamples:
     titles: tuple[str, ...]
     prices: FloatArray
     behaviours: Mapping[str, BoolArray] = field(default_factory=dict)
+    others: Ragged | None = None
 
 
 @dataclass(frozen=True, eq=False)

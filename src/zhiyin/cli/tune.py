@@ -22,6 +22,7 @@ from zhiyin.cli.files import (
 )
 from zhiyin.cli.output import JsonOption, SetOption, overrides_of, print_json, say
 from zhiyin.config import nested
+from zhiyin.extras import available
 from zhiyin.pipeline import Recommender
 from zhiyin.pipeline.tuning import tune as tune_model
 
@@ -37,7 +38,8 @@ def tune(
     method: Annotated[str, typer.Option(help="lora, dora or full.")] = "lora",
     valid: Annotated[float, typer.Option(help="Share of the newest events to validate on.")] = 0.1,
     likes: Annotated[
-        float | None, typer.Option(help="Least value of an event that counts as liked; without: purchases.")
+        float | None,
+        typer.Option(help="Least strength (value x weight) of an event that is liked; without: purchases."),
     ] = None,
     people: Annotated[
         int, typer.Option(min=2, help="Users to learn from, at most; half as many to validate on.")
@@ -62,7 +64,8 @@ def tune(
 
     With --likes every rated event is asked about, after what the user rated before it. Without, the model
     learns which of the items that retrieval puts first are taken next. A run that was killed goes on where it
-    was. Use the result with: zhiyin fit ... --set stages.rank.params.adapter=FOLDER
+    was; tensorboard --logdir runs/track shows it. Use the result with:
+    zhiyin fit ... --set stages.rank.params.adapter=FOLDER
 
     Of several --scale the one is used that keeps 97 % of what validation gained and forgets least;
     retention.html in the folder shows what each costs the model's writing.
@@ -81,7 +84,8 @@ def tune(
         infer=infer,
         yes=yes,
     )
-    params = nested(overrides_of(tuner))
+    tracker = "tensorboard" if available("tensorboard") else None
+    params = {"track": tracker, **nested(overrides_of(tuner))}
     report = tune_model(
         made.recipe,
         dataset,

@@ -103,6 +103,7 @@ def ranking_examples(
         known.catalogue.titles,
         known.catalogue.prices,
         behaviours,
+        known.histories(),
     )
 
 

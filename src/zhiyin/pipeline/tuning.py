@@ -23,6 +23,7 @@ from zhiyin.lm.tuning import PackedExample
 from zhiyin.logs import get_logger
 from zhiyin.pipeline.building import ranking_examples, retriever_of
 from zhiyin.pipeline.retention import DESCRIBED, product_exam, standings
+from zhiyin.rank.company import Company, in_words
 from zhiyin.rank.timeline import Asked, Events, Telling, timeline
 from zhiyin.rank.titles import readable
 from zhiyin.registry import resolve
@@ -89,7 +90,7 @@ def tune(
     valid : float
         Share of the newest events that is validated on, and of those before them that is learned from.
     likes : float or None
-        Least value of an event that counts as liked: then all events are asked about. None: the model
+        Least strength of an event, its value times the weight of its type, that counts as liked: then all events are asked about. None: the model
         learns which of the items that retrieval puts first a user takes next.
     people : int
         Users to learn from at most, at random; half as many are validated on.
@@ -136,7 +137,12 @@ def tune(
         settings = {"objective": "ranking", **settings}
     tuner = resolve("tuner", method)(**settings)
     tuner.fit(model, train, held)
-    about = {"dataset": dataset.fingerprint, "language": recipe.language, "scenario": recipe.scenario}
+    about = {
+        "dataset": dataset.fingerprint,
+        "language": recipe.language,
+        "scenario": recipe.scenario,
+        "company": likes is None and bool(recipe.stages.rank.params.get("company")),
+    }
     scale, shown = 1.0, None
     if scales:
         shown = _standings(tuner, model, held, newcomers(dataset.catalogue.titles, train), recipe, scales)
@@ -225,25 +231,37 @@ def ranked_examples(
         )
     retriever.fit(*cut_by_time(known, newest)).fit(known)
     task = held_out_task(known, later)
-    found = packed(telling, ranking_examples(task, retriever.retrieve(task.queries, DEPTH), known))
+    made = ranking_examples(task, retriever.retrieve(task.queries, DEPTH), known)
+    company = None
+    if recipe.stages.rank.params.get("company") and made.others is not None:
+        company = Company(made.others, known.n_items)
+    found = packed(telling, made, company)
     chosen = generator(recipe.seed, 0, stream="people").permutation(len(found))[:people]
     return [found[place] for place in np.sort(chosen)]
 
 
-def packed(telling: Telling, examples: RankingExamples) -> list[PackedExample]:
-    """Those of users who took one candidate and left another; the history once, a branch a candidate."""
+def packed(telling: Telling, examples: RankingExamples, company: Company | None) -> list[PackedExample]:
+    """Those of users who took one candidate and left another; the history once, a branch a candidate.
+
+    ``company``: who tells beside each candidate how many took it; None: nobody.
+    """
     found = []
     for row in range(len(examples.candidates)):
         items = examples.candidates.items[row]
         items, labels = items[items >= 0], examples.labels[row][items >= 0]
-        past = examples.queries.histories.items[examples.queries.histories.slice(row)][-NEWEST:]
+        whole = examples.queries.histories.items[examples.queries.histories.slice(row)]
+        past = whole[-NEWEST:]
         if not len(past) or labels.all() or not labels.any():
             continue
         segments = [telling.head, *(telling.event(examples.titles[item], True) for item in past)]
+        names = [readable(examples.titles[item]) for item in items]
+        if company is not None:
+            pairs = zip(names, company.shares(whole, items), strict=True)
+            names = [in_words(name, share, telling.language) for name, share in pairs]
         found.append(
             PackedExample(
                 tuple(segments),
-                tuple(telling.question(examples.titles[item]) for item in items),
+                tuple(telling.question(name) for name in names),
                 (len(segments),) * len(items),
                 tuple(float(one) for one in labels),
                 str(row),

@@ -23,13 +23,15 @@ from zhiyin import config
 from zhiyin.artifacts import read_json, write_frame, write_text
 from zhiyin.caches import ArrayCache, content_key
 from zhiyin.config import parse
-from zhiyin.errors import NotFittedError
+from zhiyin.errors import InputError, NotFittedError
 from zhiyin.lm import cache_folder, load_language_model
 from zhiyin.logs import get_logger, progress
 from zhiyin.rank.asking import LETTERS, Asking, make_asking
 from zhiyin.rank.blend import Blend, fit_blend, standardise
 from zhiyin.rank.calibration import Isotonic
+from zhiyin.rank.company import Company, in_words
 from zhiyin.rank.ordering import reorder_head
+from zhiyin.rank.titles import readable
 from zhiyin.types import BoolArray, Candidates, FloatArray, IntArray, LanguageModel, Queries, RankingExamples
 
 __all__ = ["LanguageModelRanker"]
@@ -56,6 +58,8 @@ class LanguageModelRanker:
         None: as the folder says. ``scoring`` "auto": as the adapter was tuned, else chosen on validation.
         ``weight`` None: learned on validation. ``orders``: in how many the list is shown for "letters", of
         at most 52 candidates.
+        ``company``: how many of ten people with the same taste took an item is said beside its name, except
+        to "likelihood"; None: where the adapter was tuned so.
         ``examples``: validation users to learn from. ``time_budget``: seconds a call may take,
         None: no limit. ``history``: newest items shown to the model.
         """
@@ -67,6 +71,7 @@ class LanguageModelRanker:
         depth: int = Field(default=20, ge=2)
         scoring: Literal["auto", "yes-no", "likelihood", "letters", "timeline"] = "auto"
         orders: int = Field(default=4, ge=1)
+        company: bool | None = None
         weight: float | None = Field(default=None, ge=0, le=1)
         examples: int = Field(default=60, ge=1)
         history: int = Field(default=12, ge=1)
@@ -91,6 +96,7 @@ class LanguageModelRanker:
         self.blend_: Blend | None = None
         self.trials_: dict[str, Blend] = {}
         self.chances_: Isotonic | None = None
+        self.company_: Company | None = None
         self._model: LanguageModel | None = None
         self._own_adapter: Path | None = None
 
@@ -112,6 +118,7 @@ class LanguageModelRanker:
             When the model cannot be loaded or run.
         """
         self.titles_, self.prices_ = examples.titles, examples.prices
+        self.company_ = self._company(examples)
         head = examples.candidates.head(self.config.depth)
         labels = examples.labels[:, : self.config.depth]
         present = head.items >= 0
@@ -189,25 +196,46 @@ class LanguageModelRanker:
         scores = np.full(head.items.shape, np.nan)
         for row in progress(range(len(queries)), f"language model ({way})"):
             items = head.items[row][head.items[row] >= 0]
-            newest = queries.histories.items[queries.histories.slice(row)][-self.config.history :]
-            found = self._scores(asking, newest, items, queries.texts[row], deadline)
+            history = queries.histories.items[queries.histories.slice(row)]
+            wanted = self._told(way, history, items)
+            newest = history[-self.config.history :]
+            found = self._scores(asking, newest, wanted, queries.texts[row], deadline)
             if found is None:
                 log.warning("time budget exceeded", seconds=budget, left=len(queries) - row)
                 break
             scores[row, : len(items)] = found
         return scores
 
+    def _company(self, examples: RankingExamples) -> Company | None:
+        wanted = self.config.company
+        adapter = self._adapter()
+        if wanted is None and adapter is not None and (adapter / "tuning.json").is_file():
+            wanted = bool(read_json(adapter / "tuning.json").get("company", False))
+        if not wanted:
+            return None
+        if examples.others is None:
+            raise InputError("Nobody's company is known", expected="examples with others", received="none")
+        return Company(examples.others, len(examples.titles))
+
+    def _told(self, way: str, history: IntArray, items: IntArray) -> list[str]:
+        """Candidates by name, with their company where it is told."""
+        wanted = [(self.titles_ or ())[item] for item in items]
+        if self.company_ is None or way == "likelihood":
+            return wanted
+        shares = self.company_.shares(history, items)
+        pairs = zip(wanted, shares, strict=True)
+        return [in_words(readable(title), share, self.config.language) for title, share in pairs]
+
     def _scores(
-        self, asking: Asking, newest: IntArray, items: IntArray, text: str | None, deadline: float
+        self, asking: Asking, newest: IntArray, wanted: list[str], text: str | None, deadline: float
     ) -> FloatArray | None:
         """Scores of one user's candidates, from the cache where they are; None: out of time."""
         titles = self.titles_ or ()
         history = [titles[item] for item in newest if 0 <= item < len(titles)]
-        wanted = [titles[item] for item in items]
         cache = ArrayCache(cache_folder() / "scores", max_bytes=256 << 20)
         key = content_key(asking.version, history, wanted, text)
         found = cache.get(key)
-        if found is not None and len(found) == len(items):
+        if found is not None and len(found) == len(wanted):
             return found
         # With a deadline the candidates are asked about in blocks; the prefix is computed once.
         block = len(wanted) if deadline == np.inf or asking.together else BLOCK
@@ -255,6 +283,8 @@ class LanguageModelRanker:
         )
         items = pl.DataFrame({"title": list(self.titles_), "price": self.prices_})
         write_frame(folder / "items.parquet", items)
+        if self.company_ is not None:
+            self.company_.save(folder)
         adapter = self._adapter()
         if adapter is not None:
             shutil.copytree(adapter, folder / "adapter")
@@ -274,4 +304,6 @@ class LanguageModelRanker:
         items = pl.read_parquet(folder / "items.parquet")
         ranker.titles_ = tuple(items["title"].to_list())
         ranker.prices_ = items["price"].to_numpy()
+        if (folder / "company.parquet").is_file():
+            ranker.company_ = Company.load(folder, len(ranker.titles_))
         return ranker

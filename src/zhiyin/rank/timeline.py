@@ -38,6 +38,7 @@ class Telling:
     """
 
     def __init__(self, language: str = "en", scenario: str = "retail") -> None:
+        self.language = language
         self.head = render("timeline", language, scenario=scenario)
         self._title, self.yes, self.no, self._end, self._wish = STYLES[language]
 

@@ -138,6 +138,18 @@ def test_numbers_go_to_a_tracker(tmp_path):
         train(lesson(), config(track="paper"), judge=None, name="test")
 
 
+def test_numbers_go_to_mlflow(tmp_path):
+    import mlflow
+
+    course = train(lesson(), config(track=f"mlflow:{tmp_path}"), judge=lambda: 0.25, name="test")
+    (run,) = mlflow.MlflowClient(f"sqlite:///{tmp_path}/mlflow.db").search_runs(["1"])
+    assert run.info.run_name == "test" and run.data.params["seed"] == str(config().seed)
+    assert run.data.metrics["loss"] == pytest.approx(course.losses[-1])
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(ConfigError, match="cannot write"):
+        train(lesson(), config(track=f"mlflow:{tmp_path / 'file'}"), judge=None, name="test")
+
+
 def test_nothing_to_train_on_is_told():
     made = lesson()
     none = Lesson(made.module, lambda draw: iter(()), made.loss, len)
