@@ -1,5 +1,6 @@
 # make demo: real purchases to a report. make test: everything that must hold.
-.PHONY: setup demo test test-all lint format clean
+# make experiments-tuning: the figures of tuned language models, hours; -quick: some of them.
+.PHONY: setup demo test test-all lint format clean experiments-tuning experiments-tuning-quick
 BIN := .venv/bin
 
 setup:
@@ -13,6 +14,14 @@ test: lint
 
 test-all: lint
 	@$(BIN)/python -m pytest -n 2 --dist worksteal -m ""
+
+experiments-tuning: setup
+	@$(BIN)/python benchmarks/tuning.py
+	@$(BIN)/python benchmarks/tuning_tables.py --page runs/experiments/retention
+
+experiments-tuning-quick: setup
+	@$(BIN)/python benchmarks/tuning.py --quick
+	@$(BIN)/python benchmarks/tuning_tables.py --page runs/experiments/retention
 
 lint: setup
 	@$(BIN)/ruff check .

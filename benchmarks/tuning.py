@@ -1,8 +1,8 @@
 """Tuned language models on public data: what they recommend, what they keep; one JSON file a run.
 
 A run is named by its settings; what is there already is not run again, and a run that was killed goes on
-where it was. Tables are made from the files: ``benchmarks/tuning_tables.py``. The data sets may not ship: they are
-looked for where ``ZHIYIN_DATA`` says.
+where it was. Tables are made from the files: ``benchmarks/tuning_tables.py``. The data sets may not ship: they
+are looked for where ``ZHIYIN_DATA`` says.
 
     python benchmarks/tuning.py --list
     python benchmarks/tuning.py --group few --quick
@@ -35,13 +35,14 @@ from zhiyin.rank.timeline import Telling
 from zhiyin.registry import resolve
 from zhiyin.testing.collaboration import behaviour_logits
 from zhiyin.testing.general import general_exam
-from zhiyin.testing.people import collm_people, labels_of, tallrec_people, tallrec_rows
+from zhiyin.testing.people import collm_people, labels_of, shares_told, tallrec_people
 from zhiyin.types import FloatArray
 
 MODEL = "smollm2-135m"
 TELLING = Telling("en", "video")
 FOLDER = Path("runs/experiments/tuning")
 SEEDS = (7, 8, 9)
+EVERY = 8000  # prompts that TALLRec has to learn from
 UPPER = {"first_layer": 20}
 GUARD = {"kl": 1.0}
 
@@ -110,15 +111,20 @@ def groups(seeds: Sequence[int]) -> dict[str, list[Settings]]:
 
 
 def tallrec(settings: Settings, part: str) -> tuple[list[PackedExample], np.ndarray]:
-    """Prompts as examples, each with the rule's log-odds, and their rows."""
+    """Prompts as examples, each with the rule's log-odds, and their rows.
+
+    All 8,000 are asked in blocks of neighbouring prompts, a few each with its own ten films and nothing else.
+    """
     rows, block = None, 1
-    if part == "train" and settings.labels == 8000:
+    if settings.labels == EVERY:
         block = 64
     elif part == "train":
-        rows = set(generator(settings.seed, 0, stream="labels").permutation(8000)[: settings.labels].tolist())
-    examples, places = tallrec_people(part, telling=TELLING, rows=rows, block=block)
-    shares = np.array([(len(row[0]) + 1) / (len(row[0]) + len(row[1]) + 2) for row in tallrec_rows(part)])
-    return with_priors(examples, logit(shares)[places], settings.prior), places
+        drawn = generator(settings.seed, 0, stream="labels").permutation(EVERY)[: settings.labels]
+        rows = set(drawn.tolist())
+    examples, places = tallrec_people(
+        part, telling=TELLING, rows=rows, block=block, told_too=part == "train" and settings.labels != EVERY
+    )
+    return with_priors(examples, logit(shares_told(TELLING, examples)), settings.prior), places
 
 
 def collm(settings: Settings, part: str) -> tuple[list[PackedExample], np.ndarray]:

@@ -90,8 +90,9 @@ def tune(
     valid : float
         Share of the newest events that is validated on, and of those before them that is learned from.
     likes : float or None
-        Least strength of an event, its value times the weight of its type, that counts as liked: then all events are asked about. None: the model
-        learns which of the items that retrieval puts first a user takes next.
+        Least strength of an event, its value times the weight of its type, that counts as liked: then all
+        events are asked about. None: the model learns which of the items that retrieval puts first a user
+        takes next.
     people : int
         Users to learn from at most, at random; half as many are validated on.
     scales : sequence of float

@@ -40,7 +40,7 @@ class Telling:
     def __init__(self, language: str = "en", scenario: str = "retail") -> None:
         self.language = language
         self.head = render("timeline", language, scenario=scenario)
-        self._title, self.yes, self.no, self._end, self._wish = STYLES[language]
+        self._title, self.yes, self.no, self.end, self._wish = STYLES[language]
 
     @property
     def answers(self) -> tuple[str, str]:
@@ -57,7 +57,7 @@ class Telling:
 
     def event(self, title: str, liked: bool) -> str:
         """The question with its answer."""
-        return f"{self.question(title)}{self.yes if liked else self.no}{self._end}"
+        return f"{self.question(title)}{self.yes if liked else self.no}{self.end}"
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,7 +15,15 @@ from zhiyin.rank.timeline import Asked, Events, Telling, timeline
 from zhiyin.testing.realdata import collm_items, collm_movielens, tallrec_movie
 from zhiyin.types import FloatArray
 
-__all__ = ["collm_people", "film_title", "labels_of", "tallrec_people", "tallrec_rows"]
+__all__ = [
+    "collm_people",
+    "film_title",
+    "labels_of",
+    "shares_told",
+    "tallrec_people",
+    "tallrec_rows",
+    "tallrec_users",
+]
 
 PARTS = ("train", "valid", "test")
 Numbers = npt.NDArray[np.int64]
@@ -94,7 +102,12 @@ def tallrec_rows(part: str) -> list[tuple[list[str], list[str], str, bool]]:
 
 
 def tallrec_people(
-    part: str, *, telling: Telling, rows: Collection[int] | None = None, block: int = 64
+    part: str,
+    *,
+    telling: Telling,
+    rows: Collection[int] | None = None,
+    block: int = 64,
+    told_too: bool = False,
 ) -> tuple[list[PackedExample], Numbers]:
     """TALLRec's prompts as timelines: neighbouring prompts of one user show the same films, one further.
 
@@ -108,6 +121,14 @@ def tallrec_people(
         Which prompts to ask; None: all.
     block : int
         Questions of an example at most; 1: each sees its own ten films and nothing else.
+    told_too : bool
+        Ask on the way about the films that an example tells of first: their answers stand in the prompt, and
+        asking costs no token. They belong to no row.
+
+    Returns
+    -------
+    examples, rows
+        And the number of the row in the part that each branch is, all examples end to end; -1: none.
     """
     prompts = tallrec_rows(part)
     examples, places = [], []
@@ -118,15 +139,40 @@ def tallrec_people(
         wanted = [at for at, row in enumerate(chain) if rows is None or row in rows]
         told = Events(times, [film_title(text) for text, _ in events], np.array([like for _, like in events]))
         for run in _runs(wanted, block):
+            wider = [*range(run[0], run[0] + shown), *(shown + at for at in run)] if told_too else []
+            moments = wider or [shown + at for at in run]
             asked = Asked(
-                times[[shown + at for at in run]],
-                [film_title(prompts[chain[at]][2]) for at in run],
-                np.array([float(prompts[chain[at]][3]) for at in run]),
+                times[moments],
+                [told.titles[at] for at in moments],
+                np.array([float(told.liked[at]) for at in moments]),
             )
-            for example, _ in timeline(telling, told, asked, name=str(chain[0]), most=shown, block=block):
-                examples.append(example)
-            places.append(np.array([chain[at] for at in run], dtype=np.int64))
+            most = 0 if told_too else shown
+            made = list(
+                timeline(telling, told, asked, name=str(chain[0]), most=most, block=block + len(wider))
+            )
+            examples += [example for example, _ in made]
+            numbers = [-1] * (len(moments) - len(run)) + [chain[at] for at in run]
+            places.append(np.array(numbers, dtype=np.int64))
     return examples, np.concatenate(places)
+
+
+def tallrec_users(part: str) -> Numbers:
+    """A number for each prompt's user: prompts of one user follow one another."""
+    prompts = tallrec_rows(part)
+    found = np.zeros(len(prompts), dtype=np.int64)
+    for number, chain in enumerate(_chains(prompts)):
+        found[chain] = number
+    return found
+
+
+def shares_told(telling: Telling, examples: Iterable[PackedExample]) -> FloatArray:
+    """Share of likes among the events that each branch sees, drawn to one half by two, float64 [branches]."""
+    found = []
+    for one in examples:
+        likes = np.cumsum([text.endswith(f"{telling.yes}{telling.end}") for text in one.segments])
+        seen = np.array(one.sees)
+        found.append((likes[seen - 1] + 1.0) / (seen + 1.0))
+    return np.concatenate(found)
 
 
 def labels_of(examples: Iterable[PackedExample]) -> FloatArray:

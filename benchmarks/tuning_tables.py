@@ -1,0 +1,187 @@
+"""Tables of what ``benchmarks/tuning.py`` found, with intervals clustered by user; Markdown.
+
+python benchmarks/tuning_tables.py
+python benchmarks/tuning_tables.py --results runs/experiments/tuning --page runs/experiments/retention
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+
+from zhiyin.evaluate import prediction
+from zhiyin.evaluate.pointwise import evaluate_predictions
+from zhiyin.lm.retention.exam import Retention
+from zhiyin.lm.retention.report import retention_dict, write_retention_report
+from zhiyin.lm.retention.standing import Standing
+from zhiyin.testing.people import tallrec_users
+from zhiyin.testing.realdata import collm_movielens
+from zhiyin.types import BoolArray, FloatArray
+
+Run = Mapping[str, Any]
+METRICS = ("auc", "user_auc")
+
+
+def scores_of(run: Run, part: str, scale: str) -> FloatArray:
+    """Margins of a part's rows."""
+    return np.array(run["scales"][scale][part])
+
+
+def blended(run: Run, scale: str) -> tuple[FloatArray, list[float]]:
+    """Prior and model joined by a regression on validation, for test; and its two weights."""
+    both = {
+        part: np.stack([np.array(run[f"{part}_priors"]), scores_of(run, part, scale)], 1)
+        for part in ("valid", "test")
+    }
+    fitted = LogisticRegression(C=100.0).fit(both["valid"], np.array(run["valid_labels"]) > 0.5)
+    return fitted.decision_function(both["test"]), fitted.coef_[0].tolist()
+
+
+def systems(run: Run, scale: str) -> dict[str, FloatArray]:
+    """Whose predictions for test stand beside one another."""
+    prior = np.array(run["test_priors"])
+    return {
+        "without": prior,
+        "model untuned": scores_of(run, "test", "0"),
+        "model tuned": scores_of(run, "test", scale),
+        "sum": prior + scores_of(run, "test", scale),
+        "blend": blended(run, scale)[0],
+    }
+
+
+def users_of(run: Run) -> np.ndarray:
+    """Whose the rows of test are."""
+    if run["settings"]["data"] == "tallrec":
+        return tallrec_users("test")
+    return collm_movielens("test")["user_id"].to_numpy()
+
+
+def table_of(run: Run, rows: BoolArray | None = None, *, scale: str = "1") -> list[str]:
+    """A line for each system."""
+    users, labels = users_of(run), np.array(run["test_labels"]).astype(int)
+    mask = np.ones(len(users), dtype=bool) if rows is None else rows
+    scores = {name: one[mask] for name, one in systems(run, scale).items()}
+    found = evaluate_predictions(scores, users[mask], labels[mask], baseline="without").to_dict()
+    lines = []
+    for name, cells in found["systems"].items():
+        told = [
+            f"{cells[one]['mean']:.4f} [{cells[one]['low']:.4f}, {cells[one]['high']:.4f}]" for one in METRICS
+        ]
+        gains = found["differences"].get(name)
+        for one in METRICS:
+            told.append("" if gains is None else "{mean:+.4f} [{low:+.4f}, {high:+.4f}]".format(**gains[one]))
+        lines.append(f"| {name} | {' | '.join(told)} |")
+    return lines
+
+
+def few(runs: Sequence[Run]) -> Iterator[str]:
+    """TALLRec."""
+    yield "| labels, guard, seed | system | AUC | within-user AUC | AUC, paired with the rule | within-user |"
+    yield "| --- | --- | --- | --- | --- | --- |"
+    for run in runs:
+        for line in table_of(run):
+            yield f"| {_about(run)} {line}"
+
+
+def kept(runs: Sequence[Run]) -> Iterator[str]:
+    """What guarded runs keep of the gain of those without, and of the base model."""
+    yield "| run | AUC, base | AUC | gain kept | guarded minus not, paired | perplexity | KL |"
+    yield "| --- | --- | --- | --- | --- | --- | --- |"
+    pairs: dict[Any, list[Run]] = defaultdict(list)
+    for run in runs:
+        own = run["settings"]
+        pairs[own["data"], own["labels"], own["method"], own["seed"]].append(run)
+    for found in pairs.values():
+        plain = next((one for one in found if not one["settings"]["params"].get("guard")), None)
+        for run in found:
+            labels = np.array(run["test_labels"]).astype(int)
+            base, tuned = (prediction.auc(labels, scores_of(run, "test", scale)) for scale in ("0", "1"))
+            about = run["scales"]["1"]["retention"]
+            change = about["perplexity"] / run["scales"]["0"]["retention"]["perplexity"] - 1
+            share = difference = ""
+            if plain is not None and plain is not run:
+                best = prediction.auc(labels, scores_of(plain, "test", "1"))
+                share = f"{(tuned - base) / (best - base):.0%}"
+                scores = {"plain": scores_of(plain, "test", "1"), "own": scores_of(run, "test", "1")}
+                told = evaluate_predictions(scores, users_of(run), labels, baseline="plain").to_dict()
+                difference = "{mean:+.4f} [{low:+.4f}, {high:+.4f}]".format(
+                    **told["differences"]["own"]["auc"]
+                )
+            yield (
+                f"| {_about(run)} | {base:.4f} | {tuned:.4f} | {share} | {difference} "
+                f"| {change:+.2%} | {about['kl']:.4f} |"
+            )
+
+
+def collaboration(runs: Sequence[Run]) -> Iterator[str]:
+    """CoLLM: all, warm and cold rows."""
+    warm = collm_movielens("test")["not_cold"].to_numpy() == 1
+    yield "| seed | rows | system | AUC | within-user AUC | AUC, paired | within-user, paired |"
+    yield "| --- | --- | --- | --- | --- | --- | --- |"
+    for run in runs:
+        for name, rows in (("all", warm | ~warm), ("warm", warm), ("cold", ~warm)):
+            for line in table_of(run, rows):
+                yield f"| {run['settings']['seed']} | {name} {line}"
+
+
+def page(runs: Sequence[Run], folder: Path) -> None:
+    """The retention report of all runs that were examined with questions."""
+    rows: list[Standing] = []
+    for run in runs:
+        labels = np.array(run["test_labels"]).astype(int)
+        for scale, one in run["scales"].items():
+            if scale == "0" and rows:
+                continue
+            name = "base" if scale == "0" else _name(run["settings"])
+            quality = prediction.auc(labels, np.array(one["test"]))
+            rows.append(Standing(name, float(scale), quality, Retention(**one["retention"])))
+    folder.mkdir(parents=True, exist_ok=True)
+    about = {"seed": 7, "date": runs[0]["date"], "script": "benchmarks/tuning.py --group front"}
+    write_retention_report(folder, retention_dict(rows, quality="AUC on TALLRec's test part", about=about))
+
+
+def _about(run: Run) -> str:
+    own = run["settings"]
+    return f"{own['labels']}, {_name(own)}, seed {own['seed']}"
+
+
+def _name(settings: Mapping[str, Any]) -> str:
+    guards = [f"{name} {value:g}" for name, value in settings["params"].get("guard", {}).items()]
+    return " + ".join([settings["method"], *guards])
+
+
+def main() -> None:
+    """Parse, read, print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--results", type=Path, default=Path("runs/experiments/tuning"))
+    parser.add_argument("--page", type=Path, help="folder for the retention report")
+    options = parser.parse_args()
+    runs = [json.loads(path.read_text("utf-8")) for path in sorted(options.results.glob("*.json"))]
+    runs.sort(
+        key=lambda run: (str(run["settings"]["labels"]), run["settings"]["method"], run["settings"]["seed"])
+    )
+    texts = [run for run in runs if run["settings"]["exam"] == "texts"]
+    prompts = [run for run in texts if run["settings"]["data"] == "tallrec"]
+    for heading, lines in (
+        ("TALLRec", few([run for run in prompts if run["settings"]["labels"] <= 256])),
+        ("Retention", kept([run for run in prompts if run["settings"]["labels"] >= 256])),
+        ("CoLLM", collaboration([run for run in texts if run["settings"]["data"] == "collm"])),
+    ):
+        print(f"## {heading}\n\n" + "\n".join(lines) + "\n")
+    examined = [run for run in runs if run["settings"]["exam"] == "all"]
+    if options.page and examined:
+        page(examined, options.page)
+        print(f"The retention report is in {options.page}")
+
+
+if __name__ == "__main__":
+    main()
