@@ -1,8 +1,8 @@
 """Tuned language models on public data: what they recommend, what they keep; one JSON file a run.
 
 A run is named by its settings; what is there already is not run again, and a run that was killed goes on
-where it was. Tables are made from the files: ``benchmarks/tuning_tables.py``. The data sets may not ship: they
-are looked for where ``ZHIYIN_DATA`` says.
+where it was. Tables are made from the files: ``benchmarks/tuning_tables.py``. The data sets may not ship:
+they are looked for where ``ZHIYIN_DATA`` says.
 
     python benchmarks/tuning.py --list
     python benchmarks/tuning.py --group few --quick

@@ -1,42 +1,26 @@
-"""From events to a tuned language model: what is asked of it, and what it has learned; knows no weights."""
+"""From events to a tuned language model in a folder; knows no weights."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import Any
 
 from zhiyin.config import Recipe
-from zhiyin.data import Dataset, cut_by_time, held_out_task
-from zhiyin.draws import generator
-from zhiyin.errors import ConfigError, DataError
+from zhiyin.data import Dataset
+from zhiyin.errors import DataError
 from zhiyin.lm import load_language_model
-from zhiyin.lm.causal import CausalLanguageModel
 from zhiyin.lm.retention.exam import Examiner
 from zhiyin.lm.retention.report import retention_dict, write_retention_report
-from zhiyin.lm.retention.standing import Standing, chosen
+from zhiyin.lm.retention.standing import chosen
 from zhiyin.lm.tuning import PackedExample
-from zhiyin.logs import get_logger
-from zhiyin.pipeline.building import ranking_examples, retriever_of
-from zhiyin.pipeline.retention import DESCRIBED, product_exam, standings
-from zhiyin.rank.company import Company, in_words
-from zhiyin.rank.timeline import Asked, Events, Telling, timeline
-from zhiyin.rank.titles import readable
+from zhiyin.pipeline.retention import product_exam, standings
+from zhiyin.pipeline.tuning_examples import newcomers, tuning_examples
+from zhiyin.rank.timeline import Telling
 from zhiyin.registry import resolve
-from zhiyin.types import RankingExamples
 
-__all__ = ["TuningReport", "liked_examples", "ranked_examples", "tune"]
-
-if TYPE_CHECKING:
-    from zhiyin.lm.tuning.tuner import Tuner
-
-log = get_logger("tuning")
-DEPTH = 20
-NEWEST = 12
+__all__ = ["TuningReport", "tune"]
 
 
 @dataclass(frozen=True)
@@ -107,36 +91,10 @@ def tune(
     DataError
         When nobody did anything that could be learned from, or scales cannot be told apart.
     """
-    telling = Telling(recipe.language, recipe.scenario)
-    known, late = cut_by_time(dataset, valid)
-    if likes is not None:
-        train = liked_examples(telling, known, None, likes, people=people, seed=recipe.seed)
-        held = liked_examples(telling, known, late, likes, people=people // 2, seed=recipe.seed)
-    else:
-        early, middle = cut_by_time(known, valid)
-        train = ranked_examples(telling, recipe, early, middle, people=people, newest=valid)
-        held = ranked_examples(telling, recipe, known, late, people=people // 2, newest=valid)
-    if not train:
-        raise DataError(
-            "There is nothing to tune on",
-            expected="users who took one of the items that retrieval puts first, after the cut",
-            received="none",
-            hint="Give more events, or a larger share with --valid.",
-        )
-    if len({label for one in train for label in one.labels}) < 2:
-        raise DataError(
-            "All answers are alike",
-            expected=f"events on both sides of {likes:g}",
-            received="all on one side",
-            hint="Give events with values, and a --likes between them.",
-        )
+    train, held = tuning_examples(recipe, dataset, valid=valid, likes=likes, people=people)
+    _check(train, held, likes, scales)
     model = load_language_model(str(recipe.stages.rank.params.get("model", "smollm2-135m")))
-    given = dict(params or {})
-    guard = {"language": recipe.language, **given.pop("guard", {})}
-    settings = {"seed": recipe.seed, "answers": telling.answers, "guard": guard, **given}
-    if likes is None:
-        settings = {"objective": "ranking", **settings}
-    tuner = resolve("tuner", method)(**settings)
+    tuner = resolve("tuner", method)(**_settings(recipe, likes, params or {}))
     tuner.fit(model, train, held)
     about = {
         "dataset": dataset.fingerprint,
@@ -144,12 +102,13 @@ def tune(
         "scenario": recipe.scenario,
         "company": likes is None and bool(recipe.stages.rank.params.get("company")),
     }
-    scale, shown = 1.0, None
+    tuner.save(out, about=about)
+    scale = 1.0
     if scales:
-        shown = _standings(tuner, model, held, newcomers(dataset.catalogue.titles, train), recipe, scales)
+        exam = product_exam(model, newcomers(dataset.catalogue.titles, train), language=recipe.language)
+        shown = standings(tuner, held, Examiner(model, exam), scales)
         scale = chosen(shown, most_kl=tuner.config.guard.most_kl).scale
-    tuner.save(out, about={**about, "scale": scale})
-    if shown is not None:
+        tuner.save(out, about={**about, "scale": scale})
         quality = f"AUC on validation, {sum(len(one.labels) for one in held):,} answers"
         write_retention_report(out, retention_dict(shown, quality=quality, about={**about, "chosen": scale}))
     course = tuner.course_
@@ -168,104 +127,38 @@ def tune(
     )
 
 
-def _standings(
-    tuner: Tuner,
-    model: CausalLanguageModel,
+def _settings(recipe: Recipe, likes: float | None, params: Mapping[str, Any]) -> dict[str, Any]:
+    """The tuner's config: the recipe's seed and language, unless something else is given."""
+    guard = {"language": recipe.language, **params.get("guard", {})}
+    answers = Telling(recipe.language, recipe.scenario).answers
+    objective = "ranking" if likes is None else "yes-no"
+    return {"seed": recipe.seed, "answers": answers, "objective": objective, **params, "guard": guard}
+
+
+def _check(
+    train: Sequence[PackedExample],
     valid: Sequence[PackedExample],
-    titles: Sequence[str],
-    recipe: Recipe,
+    likes: float | None,
     scales: Sequence[float],
-) -> list[Standing]:
-    if len({label > 0.5 for one in valid for label in one.labels}) < 2:
+) -> None:
+    if not train:
+        raise DataError(
+            "There is nothing to tune on",
+            expected="users who took one of the items that retrieval puts first, after the cut",
+            received="none",
+            hint="Give more events, or a larger share with --valid.",
+        )
+    if likes is not None and len({label for one in train for label in one.labels}) < 2:
+        raise DataError(
+            "All answers are alike",
+            expected=f"events on both sides of {likes:g}",
+            received="all on one side",
+            hint="Give events with values, and a --likes between them.",
+        )
+    if scales and len({label for one in valid for label in one.labels}) < 2:
         raise DataError(
             "There is nothing to tell scales apart by",
             expected="validation users with both answers",
             received=f"{len(valid)} examples",
             hint="Give more events, or a larger share with --valid.",
         )
-    exam = product_exam(model, titles, language=recipe.language)
-    return standings(tuner, valid, Examiner(model, exam), scales)
-
-
-def newcomers(titles: Sequence[str], examples: Sequence[PackedExample]) -> list[str]:
-    """Some titles that no example tells of or asks about; where there are none, the first ones."""
-    known = "".join(text for one in examples for text in (*one.segments, *one.branches))
-    found = (title for title in titles if title and readable(title) not in known)
-    return list(islice(found, DESCRIBED)) or [title for title in titles if title][:DESCRIBED]
-
-
-def liked_examples(
-    telling: Telling, known: Dataset, later: Dataset | None, likes: float, *, people: int, seed: int
-) -> list[PackedExample]:
-    """Every event is asked about, each after the user's earlier ones.
-
-    ``later`` None: the events of ``known`` itself; else those of ``later``, after all earlier ones.
-    """
-    whole = known if later is None else known.joined(later)
-    asking = whole if later is None else later
-    past = whole.histories(whole.index_of_users(asking.user_ids))
-    new, titles, found = asking.histories(), whole.catalogue.titles, []
-    active = np.flatnonzero(new.lengths > 0)
-    for row in np.sort(generator(seed, 0, stream="people").permutation(active)[:people]):
-        user = asking.user_ids[row]
-        told, wanted = past.slice(row), new.slice(row)
-        events = Events(
-            past.times[told], [titles[item] for item in past.items[told]], past.values[told] >= likes
-        )
-        labels = (new.values[wanted] >= likes).astype(np.float64)
-        asked = Asked(new.times[wanted], [titles[item] for item in new.items[wanted]], labels)
-        found += [one for one, _ in timeline(telling, events, asked, name=user)]
-    return found
-
-
-def ranked_examples(
-    telling: Telling, recipe: Recipe, known: Dataset, later: Dataset, *, people: int, newest: float = 0.1
-) -> list[PackedExample]:
-    """What retrieval fitted on ``known`` puts first, and what of it was taken later.
-
-    ``newest``: share of ``known`` that retrieval learns to join its members on.
-    """
-    retriever = retriever_of(recipe)
-    if retriever is None:
-        raise ConfigError(
-            "The recipe retrieves nothing", expected="a method for stages.retrieve", received="none"
-        )
-    retriever.fit(*cut_by_time(known, newest)).fit(known)
-    task = held_out_task(known, later)
-    made = ranking_examples(task, retriever.retrieve(task.queries, DEPTH), known)
-    company = None
-    if recipe.stages.rank.params.get("company") and made.others is not None:
-        company = Company(made.others, known.n_items)
-    found = packed(telling, made, company)
-    chosen = generator(recipe.seed, 0, stream="people").permutation(len(found))[:people]
-    return [found[place] for place in np.sort(chosen)]
-
-
-def packed(telling: Telling, examples: RankingExamples, company: Company | None) -> list[PackedExample]:
-    """Those of users who took one candidate and left another; the history once, a branch a candidate.
-
-    ``company``: who tells beside each candidate how many took it; None: nobody.
-    """
-    found = []
-    for row in range(len(examples.candidates)):
-        items = examples.candidates.items[row]
-        items, labels = items[items >= 0], examples.labels[row][items >= 0]
-        whole = examples.queries.histories.items[examples.queries.histories.slice(row)]
-        past = whole[-NEWEST:]
-        if not len(past) or labels.all() or not labels.any():
-            continue
-        segments = [telling.head, *(telling.event(examples.titles[item], True) for item in past)]
-        names = [readable(examples.titles[item]) for item in items]
-        if company is not None:
-            pairs = zip(names, company.shares(whole, items), strict=True)
-            names = [in_words(name, share, telling.language) for name, share in pairs]
-        found.append(
-            PackedExample(
-                tuple(segments),
-                tuple(telling.question(name) for name in names),
-                (len(segments),) * len(items),
-                tuple(float(one) for one in labels),
-                str(row),
-            )
-        )
-    return found
