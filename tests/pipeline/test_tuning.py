@@ -12,6 +12,7 @@ import zhiyin as zy
 from zhiyin.config import load_recipe
 from zhiyin.data import Dataset
 from zhiyin.errors import ConfigError, DataError
+from zhiyin.lm.retention.exam import Exam, Examiner
 from zhiyin.pipeline.tuning import tune
 from zhiyin.rank.language_model import LanguageModelRanker
 from zhiyin.testing.models import tiny_language_model
@@ -134,3 +135,33 @@ def test_the_command(model, ratings, tmp_path):
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert told["train_users"] == 10 and (tmp_path / told["folder"] / "adapter_config.json").is_file()
+
+
+def test_a_short_real_run_learns_and_still_writes(tmp_path):
+    """The real model: who likes films about space, told by titles alone."""
+    rng = np.random.default_rng(0)
+    kinds = (("Voyage to Mars", "Star Fleet", "Moon Base"), ("Baking Bread", "Home Cooking", "Pastry School"))
+    titles = [f"{name} {number}" for number in range(4) for kind in kinds for name in kind]
+    space = [title.rpartition(" ")[0] in kinds[0] for title in titles]
+    rows = [
+        (f"u{user}", f"i{item}", float(1000 * user + at), 5.0 if space[item] else 2.0)
+        for user in range(16)
+        for at, item in enumerate(rng.permutation(24)[:8])
+    ]
+    events = pl.DataFrame(rows, schema=["user_id", "item_id", "timestamp", "value"], orient="row")
+    items = pl.DataFrame({"item_id": [f"i{item}" for item in range(24)], "title": titles})
+    recipe = load_recipe("retail", {"scenario": "video", "seed": 3})
+    params = {"epochs": 4, "first_layer": 22, "batch": 8, "row_tokens": 64, "guard": {"l2_sp": 1e-3}}
+    dataset = Dataset.from_frames(events, items)
+    report = tune(recipe, dataset, tmp_path / "made", likes=4.0, valid=0.25, params=params)
+    assert report.looks[-1]["auc"] > max(0.9, report.looks[0]["auc"])
+    base = zy.load_language_model("smollm2-135m")
+    tuned = zy.load_language_model("smollm2-135m", adapter=tmp_path / "made")
+    exam = Exam(["The water of a river runs down to the sea because the land is higher than the sea."] * 2)
+    examiner = Examiner(base, exam)
+    before, after = examiner.examine(base), examiner.examine(tuned)
+    assert before.kl == pytest.approx(0.0, abs=1e-6) and 0 < after.kl < 0.5
+    assert after.perplexity < 1.3 * before.perplexity
+    off = zy.load_language_model("smollm2-135m", adapter=tmp_path / "made", scale=0.0)
+    asked = ("Film by film. Moon Base:", ["", " Yes. Star Fleet:"], (" Yes", " No"))
+    assert np.array_equal(off.answer_logits(*asked), base.answer_logits(*asked))
