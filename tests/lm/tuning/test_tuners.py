@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from zhiyin.errors import ArtifactError, ConfigError, InputError, ModelError, NotFittedError
+from zhiyin.evaluate import prediction
 from zhiyin.lm import load_language_model
 from zhiyin.lm.tuning import training
 from zhiyin.lm.tuning.merged import fold
@@ -252,3 +253,25 @@ def test_an_adapter_that_does_not_fit_is_refused(folder, base, tastes, tmp_path)
     (tmp_path / "own" / "adapter_model.safetensors").write_bytes(b"not weights")
     with pytest.raises(ArtifactError, match="cannot be loaded"):
         load_language_model(folder, adapter=tmp_path / "own")
+
+
+def test_beside_priors_the_base_model_counts_for_what_it_is_worth(base, tastes):
+    """The base model knows nothing here, the priors what there is to know: little is lost at the start."""
+    rng = np.random.default_rng(0)
+    told, auc = [], []
+    for one in tastes(60, 1):
+        priors = rng.choice([-2.0, 2.0], len(one.labels))
+        labels = (rng.random(len(priors)) < 1 / (1 + np.exp(-priors))).astype(float)
+        told.append(replace(one, priors=tuple(priors.tolist()), labels=tuple(labels.tolist())))
+        auc += list(zip(labels, priors, strict=True))
+    tuner = resolve("tuner", "lora")(**QUICK).fit(base, told, told)
+    assert tuner.course_.weight <= 0.3
+    assert tuner.course_.looks[0].auc > prediction.auc(*np.array(auc).T) - 0.02
+    plain = resolve("tuner", "lora")(**QUICK).fit(base, tastes(20, 1))
+    assert plain.course_.weight == 1.0
+
+
+def test_what_was_learned_is_told_again(base, tastes, tmp_path):
+    tuner = resolve("tuner", "lora")(**QUICK).fit(base, tastes(10, 1), tastes(5, 2))
+    tuner.save(tmp_path / "made")
+    assert type(tuner).load(base, tmp_path / "made").course_ == tuner.course_

@@ -217,8 +217,8 @@ class Tuner(ABC):
                 hint="Load it with the model that was tuned.",
             )
         tuner = cls(**about.get("config", {}))
-        tuner.data_ = str(about.get("data", ""))
         try:
+            tuner.data_, tuner.course_ = str(about["data"]), Course.of(about["course"])
             network = tuner._read(model.model, Path(folder))
         except ZhiyinError:
             raise
