@@ -27,10 +27,15 @@ from scipy.special import logit
 import zhiyin as zy
 from zhiyin.artifacts import write_text
 from zhiyin.caches import content_key
+from zhiyin.config import load_recipe
 from zhiyin.draws import generator
 from zhiyin.evaluate import prediction
-from zhiyin.lm.retention.exam import Exam, Examiner
+from zhiyin.lm.find import cache_folder
+from zhiyin.lm.retention.exam import Examiner
 from zhiyin.lm.tuning import PackedExample
+from zhiyin.pipeline import evaluate_recommender
+from zhiyin.pipeline.evaluation import step_gains
+from zhiyin.pipeline.tuning import tune
 from zhiyin.rank.timeline import Telling
 from zhiyin.registry import resolve
 from zhiyin.testing.collaboration import behaviour_logits
@@ -51,8 +56,9 @@ GUARD = {"kl": 1.0}
 class Settings:
     """One run.
 
-    ``labels`` None: all; ``prior``: what the model need not learn, "none", "rule" or "behaviour";
-    ``scales``: how much of the adapter is scored; ``exam``: "texts", or "all" with questions and writing.
+    ``labels`` None: all; ``prior``: what the model need not learn, "none", "rule", "behaviour" or
+    "retrieval"; ``scales``: how much of the adapter is scored; ``exam``: "texts", or "all" with questions and
+    writing; ``watched``: stopped on validation.
     """
 
     data: str
@@ -63,6 +69,7 @@ class Settings:
     seed: int = 7
     scales: tuple[float, ...] = (1.0,)
     exam: str = "texts"
+    watched: bool = False
 
     @property
     def name(self) -> str:
@@ -73,30 +80,48 @@ class Settings:
         return "-".join(str(one) for one in parts if one)
 
 
+def quick() -> dict[str, list[Settings]]:
+    """Some runs, at most 45 minutes in all."""
+    few = {"epochs": 3, "batch": 64, **UPPER, "guard": GUARD}
+    return {
+        "few": [Settings("tallrec", labels, "lora", few) for labels in (64, 256)],
+        "many": [],
+        "collm": [Settings("collm", 4000, "lora", {"epochs": 1, "batch": 64, **UPPER}, "behaviour")],
+        "shop": [Settings("shop", 100, "lora", {"epochs": 1, **UPPER}, "retrieval")],
+        "front": [],
+    }
+
+
 def groups(seeds: Sequence[int]) -> dict[str, list[Settings]]:
     """All runs."""
-    few = {"epochs": 3, "batch": 16, **UPPER}
-    many = {"epochs": 1, "batch": 32}
+    few = {"epochs": 3, "batch": 64, **UPPER}
+    many = {"epochs": 1, "batch": 64}
     full = {**many, "learning_rate": 2e-5}
     return {
         "few": [
-            Settings("tallrec", labels, "lora", {**few, "guard": guard}, "rule", seed)
+            Settings("tallrec", labels, "lora", {**few, "guard": guard}, seed=seed)
             for labels in (256, 64, 16)
             for seed in seeds
             for guard in ({}, GUARD)
         ],
         "many": [
-            Settings("tallrec", 8000, method, {**params, "guard": guard}, "rule", seed)
+            Settings("tallrec", EVERY, method, {**params, "guard": guard}, seed=seed)
             for seed in seeds
             for method, params in (("lora", {**many, **UPPER}), ("full", full))
             for guard in ({}, GUARD)
         ],
         "collm": [
-            Settings("collm", None, "lora", {**many, **UPPER, "evaluations": 4}, "behaviour", seed)
+            Settings("collm", None, "lora", {**many, **UPPER, "evaluations": 4}, prior, seed, watched=True)
             for seed in seeds
+            for prior in ("behaviour", "none")
+        ],
+        "shop": [
+            Settings("shop", 400, "lora", {"epochs": 2, **UPPER, "guard": guard}, "retrieval", seed)
+            for seed in seeds
+            for guard in ({}, GUARD)
         ],
         "front": [
-            Settings("tallrec", 256, method, {**few, **params}, "rule", 7, (0.25, 0.5, 0.75, 1.0), "all")
+            Settings("tallrec", 256, method, {**few, **params}, scales=(0.25, 0.5, 0.75, 1.0), exam="all")
             for method, params in (
                 ("lora", {}),
                 *(("lora", {"guard": {"kl": kl}}) for kl in (0.3, 1.0, 3.0)),
@@ -110,8 +135,25 @@ def groups(seeds: Sequence[int]) -> dict[str, list[Settings]]:
     }
 
 
-def tallrec(settings: Settings, part: str) -> tuple[list[PackedExample], np.ndarray]:
-    """Prompts as examples, each with the rule's log-odds, and their rows.
+@dataclass(frozen=True)
+class Part:
+    """Examples, the rows that their branches are, and what something else says of each, log-odds."""
+
+    examples: list[PackedExample]
+    places: np.ndarray
+    others: FloatArray
+
+    def shown(self, prior: str) -> list[PackedExample]:
+        """The examples, the others' log-odds as their priors where there are any."""
+        if prior == "none":
+            return self.examples
+        parts = np.split(self.others, np.cumsum([len(one.labels) for one in self.examples])[:-1])
+        pairs = zip(self.examples, parts, strict=True)
+        return [replace(one, priors=tuple(part.tolist())) for one, part in pairs]
+
+
+def tallrec(settings: Settings, part: str) -> Part:
+    """Prompts as examples, beside them the rule.
 
     All 8,000 are asked in blocks of neighbouring prompts, a few each with its own ten films and nothing else.
     """
@@ -124,50 +166,72 @@ def tallrec(settings: Settings, part: str) -> tuple[list[PackedExample], np.ndar
     examples, places = tallrec_people(
         part, telling=TELLING, rows=rows, block=block, told_too=part == "train" and settings.labels != EVERY
     )
-    return with_priors(examples, logit(shares_told(TELLING, examples)), settings.prior), places
+    return Part(examples, places, logit(shares_told(TELLING, examples)))
 
 
-def collm(settings: Settings, part: str) -> tuple[list[PackedExample], np.ndarray]:
-    """Rows as timelines with what the behaviour model says of each, and their rows."""
+def collm(settings: Settings, part: str) -> Part:
+    """Rows as timelines, beside them the behaviour model; of train so many labels, whole examples."""
     examples, places = collm_people(part, telling=TELLING, dislikes=True)
-    found = behaviour_logits(part, seed=settings.seed)
-    return with_priors(examples, found[places], settings.prior), places
+    if settings.labels is not None and part == "train":
+        parts = np.split(places, np.cumsum([len(one.labels) for one in examples])[:-1])
+        order = generator(settings.seed, 0, stream="labels").permutation(len(examples))
+        count = int(np.searchsorted(np.cumsum([len(parts[one]) for one in order]), settings.labels)) + 1
+        examples = [examples[one] for one in order[:count]]
+        places = np.concatenate([parts[one] for one in order[:count]])
+    return Part(examples, places, behaviour_logits(part, seed=settings.seed)[places])
 
 
-def with_priors(examples: Sequence[PackedExample], logits: FloatArray, prior: str) -> list[PackedExample]:
-    """Examples that tell the model what something else knows."""
-    if prior == "none":
-        return list(examples)
-    parts = np.split(logits, np.cumsum([len(one.labels) for one in examples])[:-1])
-    return [replace(one, priors=tuple(part.tolist())) for one, part in zip(examples, parts, strict=True)]
+def shop(settings: Settings) -> dict[str, Any]:
+    """Online Retail: the model tuned on what was taken of the first 20, beside the order of retrieval."""
+    split = zy.split_by_time(zy.load_bundled("online-retail"))
+    adapter = settings_folder(settings)
+    recipe = load_recipe("retail", {"seed": settings.seed})
+    tuned = tune(recipe, split.train, adapter, people=settings.labels or 300, params=dict(settings.params))
+    found: dict[str, Any] = {"tuning": tuned.to_dict()}
+    for name, given in (("untuned", None), ("tuned", str(adapter))):
+        rank = {"adapter": given, "scoring": "timeline", "examples": 200}
+        overrides = {"seed": settings.seed, **{f"stages.rank.params.{key}": one for key, one in rank.items()}}
+        recommender = zy.Recommender.from_recipe("retail", overrides).fit(split.train, split.valid)
+        task = split.task("test").sample(400, seed=settings.seed)
+        table, _, _ = evaluate_recommender(recommender, task, k=10, seed=settings.seed, ranker_alone=True)
+        found[name] = {
+            "weight": str(recommender.components.ranker.blend_),  # type: ignore[union-attr]
+            "gain": {step: str(gain) for step, gain in step_gains(table, "ndcg@10").items()},
+            "table": table.to_dict(),
+        }
+    return found
+
+
+def settings_folder(settings: Settings) -> Path:
+    """Where a run's adapter lies."""
+    return cache_folder() / "experiments" / settings.name
 
 
 LOADERS = {"tallrec": tallrec, "collm": collm}
 
 
-def run(settings: Settings, exam: Exam) -> dict[str, Any]:
+def run(settings: Settings) -> dict[str, Any]:
     """Tune, score validation and test, examine."""
     load = LOADERS[settings.data]
     parts = {part: load(settings, part) for part in ("train", "valid", "test")}
     model = zy.load_language_model(MODEL)
     params = {name: value for name, value in settings.params.items() if value is not None}
     tuner = resolve("tuner", settings.method)(**params, seed=settings.seed, answers=TELLING.answers)
-    tuner.fit(model, parts["train"][0], parts["valid"][0])
-    examiner = Examiner(model, exam)
+    shown = {part: one.shown(settings.prior) for part, one in parts.items()}
+    tuner.fit(model, shown["train"], shown["valid"] if settings.watched else ())
+    examiner = Examiner(model, general_exam(model, questions=settings.exam == "all"))
     found: dict[str, Any] = {"scales": {}, "course": asdict(tuner.course_)}
     for scale in (0.0, *settings.scales):
         scores = {
-            part: ordered(np.concatenate(tuner.scores(parts[part][0], scale=scale)), parts[part][1])
+            part: ordered(np.concatenate(tuner.scores(shown[part], scale=scale)), parts[part].places)
             for part in ("valid", "test")
         }
         kept = examiner.examine(tuner.language_model(scale)).to_dict()
         found["scales"][f"{scale:g}"] = {"retention": kept, **scores}
     for part in ("valid", "test"):
-        examples, places = parts[part]
-        found[f"{part}_labels"] = ordered(labels_of(examples), places)
-        priors = np.array([prior for one in examples for prior in one.priors or (0.0,) * len(one.labels)])
-        found[f"{part}_priors"] = ordered(priors, places)
-    found["train_labels"] = len(labels_of(parts["train"][0]))
+        found[f"{part}_labels"] = ordered(labels_of(shown[part]), parts[part].places)
+        found[f"{part}_others"] = ordered(parts[part].others, parts[part].places)
+    found["train_labels"] = len(labels_of(shown["train"]))
     return found
 
 
@@ -180,11 +244,11 @@ def ordered(values: FloatArray, places: np.ndarray) -> list[float]:
 
 def summary(found: dict[str, Any]) -> Iterator[str]:
     """A line for each scale."""
-    labels, priors = (np.array(found[f"test_{one}"]) for one in ("labels", "priors"))
+    labels, others = (np.array(found[f"test_{one}"]) for one in ("labels", "others"))
     for scale, one in found["scales"].items():
         scores, kept = np.array(one["test"]), one["retention"]
-        alone, both = (prediction.auc(labels, it) for it in (scores, scores + priors))
-        told = f"test AUC {alone:.4f}, with prior {both:.4f}; KL {kept['kl']:.5f}"
+        alone, both = (prediction.auc(labels, it) for it in (scores, scores + others))
+        told = f"test AUC {alone:.4f}, with the other {both:.4f}; KL {kept['kl']:.5f}"
         yield f"{scale:>5}: {told}, perplexity {kept['perplexity']:.3f}"
 
 
@@ -195,19 +259,20 @@ def main() -> None:
     )
     parser.add_argument("--group", nargs="+", choices=list(groups(SEEDS)), default=list(groups(SEEDS)))
     parser.add_argument("--seeds", nargs="+", type=int, default=list(SEEDS))
-    parser.add_argument("--quick", action="store_true", help="one seed, fewer runs")
+    parser.add_argument("--quick", action="store_true", help="one seed, a few runs, smaller")
     parser.add_argument("--only", default="", help="runs whose name has this")
     parser.add_argument("--out", type=Path, default=FOLDER)
     parser.add_argument("--list", action="store_true", help="say what would run, and stop")
     options = parser.parse_args()
-    wanted = [one for name in options.group for one in groups(options.seeds)[name]]
+    known = quick() if options.quick else groups(options.seeds)
+    wanted = [one for name in options.group for one in known[name]]
     for settings in (one for one in wanted if options.only in one.name):
         path = options.out / f"{settings.name}.json"
         if options.list or path.is_file():
             print(f"{'done' if path.is_file() else 'missing'} {settings.name}")
             continue
         start = time.perf_counter()
-        found = run(settings, general_exam(zy.load_language_model(MODEL), questions=settings.exam == "all"))
+        found = shop(settings) if settings.data == "shop" else run(settings)
         about = {
             "settings": asdict(settings),
             "date": time.strftime("%Y-%m-%d"),
@@ -218,7 +283,7 @@ def main() -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_text(path, json.dumps({**about, **found}))
         print(f"{settings.name}: {about['seconds']:.0f} s", flush=True)
-        for line in summary(found):
+        for line in summary(found) if "scales" in found else [str(found["tuned"]["gain"])]:
             print(line, flush=True)
 
 

@@ -37,7 +37,7 @@ def scores_of(run: Run, part: str, scale: str) -> FloatArray:
 def blended(run: Run, scale: str) -> tuple[FloatArray, list[float]]:
     """Prior and model joined by a regression on validation, for test; and its two weights."""
     both = {
-        part: np.stack([np.array(run[f"{part}_priors"]), scores_of(run, part, scale)], 1)
+        part: np.stack([np.array(run[f"{part}_others"]), scores_of(run, part, scale)], 1)
         for part in ("valid", "test")
     }
     fitted = LogisticRegression(C=100.0).fit(both["valid"], np.array(run["valid_labels"]) > 0.5)
@@ -46,12 +46,10 @@ def blended(run: Run, scale: str) -> tuple[FloatArray, list[float]]:
 
 def systems(run: Run, scale: str) -> dict[str, FloatArray]:
     """Whose predictions for test stand beside one another."""
-    prior = np.array(run["test_priors"])
     return {
-        "without": prior,
+        "without": np.array(run["test_others"]),
         "model untuned": scores_of(run, "test", "0"),
         "model tuned": scores_of(run, "test", scale),
-        "sum": prior + scores_of(run, "test", scale),
         "blend": blended(run, scale)[0],
     }
 

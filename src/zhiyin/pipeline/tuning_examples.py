@@ -14,6 +14,7 @@ from zhiyin.errors import ConfigError
 from zhiyin.lm.tuning import PackedExample
 from zhiyin.pipeline.building import ranking_examples, retriever_of
 from zhiyin.pipeline.retention import DESCRIBED
+from zhiyin.rank.blend import slope, standardise
 from zhiyin.rank.company import Company, in_words
 from zhiyin.rank.timeline import Asked, Events, Telling, timeline
 from zhiyin.rank.titles import readable
@@ -98,8 +99,12 @@ def ranked_examples(
 def packed(telling: Telling, examples: RankingExamples, company: Company | None) -> list[PackedExample]:
     """Those of users who took one candidate and left another; the history once, a branch a candidate.
 
+    What retrieval's score is worth is their prior: the model learns what retrieval does not know.
     ``company``: who tells beside each candidate how many took it; None: nobody.
     """
+    present = examples.candidates.items >= 0
+    scores = standardise(examples.candidates.scores.astype(np.float64), present)
+    priors = slope(scores, examples.labels, present) * scores
     found = []
     for row in range(len(examples.candidates)):
         items = examples.candidates.items[row]
@@ -120,6 +125,7 @@ def packed(telling: Telling, examples: RankingExamples, company: Company | None)
                 (len(segments),) * len(items),
                 tuple(float(one) for one in labels),
                 str(row),
+                tuple(priors[row][present[row]].tolist()),
             )
         )
     return found

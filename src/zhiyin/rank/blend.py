@@ -16,7 +16,7 @@ from zhiyin.draws import generator
 from zhiyin.errors import InputError
 from zhiyin.types import BoolArray, FloatArray
 
-__all__ = ["Blend", "fit_blend", "standardise"]
+__all__ = ["Blend", "fit_blend", "slope", "standardise"]
 
 RIDGE = 0.01
 
@@ -105,6 +105,23 @@ def fit_blend(
         weights.append(_share(*_solve(one, two, taken, mask, counts.astype(np.float64))))
     low, high = np.quantile(weights, [0.025, 0.975])
     return Blend(_share(a, b), float(low), float(high), float(gain.mean()), len(one))
+
+
+def slope(scores: FloatArray, labels: BoolArray, present: BoolArray) -> float:
+    """Log-odds of being taken that one unit of a score is worth, >= 0; 0 where nothing tells.
+
+    Parameters
+    ----------
+    scores : float64 [U, n]
+        Standardised.
+    labels, present : bool [U, n]
+    """
+    taken = labels & present
+    useful = taken.any(axis=1) & (present & ~taken).any(axis=1)
+    if not useful.any():
+        return 0.0
+    one, taken, mask = scores[useful], taken[useful], present[useful]
+    return _solve(one, np.zeros_like(one), taken, mask, np.ones(len(one)))[0]
 
 
 def _share(a: float, b: float) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -134,12 +135,15 @@ class Tuner(ABC):
         NotFittedError, InputError
         """
         learner = self._learner()
+        lock: contextlib.AbstractContextManager[object] = contextlib.nullcontext()
         if scale != 1.0 and self.base_ is not None:
-            learner = self._reading(self.language_model(scale).model, self.base_)
+            model = self.language_model(scale)
+            learner, lock = self._reading(model.model, self.base_), model.lock
         encoded = learner.encode(examples)
         if not encoded:
             return []
-        flat = learner.scores(encoded)
+        with lock:
+            flat = learner.scores(encoded)
         return np.split(flat, np.cumsum([len(one.branches) for one in examples])[:-1])
 
     def language_model(self, scale: float = 1.0) -> CausalLanguageModel:
