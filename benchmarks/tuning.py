@@ -247,7 +247,8 @@ def summary(found: dict[str, Any]) -> Iterator[str]:
     labels, others = (np.array(found[f"test_{one}"]) for one in ("labels", "others"))
     for scale, one in found["scales"].items():
         scores, kept = np.array(one["test"]), one["retention"]
-        alone, both = (prediction.auc(labels, it) for it in (scores, scores + others))
+        weight = found["course"]["weight"]
+        alone, both = (prediction.auc(labels, it) for it in (scores, weight * scores + others))
         told = f"test AUC {alone:.4f}, with the other {both:.4f}; KL {kept['kl']:.5f}"
         yield f"{scale:>5}: {told}, perplexity {kept['perplexity']:.3f}"
 

@@ -121,12 +121,22 @@ def kept(runs: Sequence[Run]) -> Iterator[str]:
 def collaboration(runs: Sequence[Run]) -> Iterator[str]:
     """CoLLM: all, warm and cold rows."""
     warm = collm_movielens("test")["not_cold"].to_numpy() == 1
-    yield "| seed | rows | system | AUC | within-user AUC | AUC, paired | within-user, paired |"
+    yield "| prior, seed | rows | system | AUC | within-user AUC | AUC, paired | within-user, paired |"
     yield "| --- | --- | --- | --- | --- | --- | --- |"
     for run in runs:
         for name, rows in (("all", warm | ~warm), ("warm", warm), ("cold", ~warm)):
             for line in table_of(run, rows):
-                yield f"| {run['settings']['seed']} | {name} {line}"
+                yield f"| {run['settings']['prior']}, {run['settings']['seed']} | {name} {line}"
+
+
+def shops(runs: Sequence[Run]) -> Iterator[str]:
+    """Online Retail: the weight of the model, and what it adds to the order of retrieval."""
+    yield "| run | model | weight beside retrieval | NDCG@10, paired with the stage before |"
+    yield "| --- | --- | --- | --- |"
+    for run in runs:
+        for name in ("untuned", "tuned"):
+            gains = "; ".join(f"{step} {gain}" for step, gain in run[name]["gain"].items())
+            yield f"| {_about(run)} | {name} | {run[name]['weight']} | {gains} |"
 
 
 def page(runs: Sequence[Run], folder: Path) -> None:
@@ -173,6 +183,7 @@ def main() -> None:
         ("TALLRec", few([run for run in prompts if run["settings"]["labels"] <= 256])),
         ("Retention", kept([run for run in prompts if run["settings"]["labels"] >= 256])),
         ("CoLLM", collaboration([run for run in texts if run["settings"]["data"] == "collm"])),
+        ("Online Retail", shops([run for run in texts if run["settings"]["data"] == "shop"])),
     ):
         print(f"## {heading}\n\n" + "\n".join(lines) + "\n")
     examined = [run for run in runs if run["settings"]["exam"] == "all"]

@@ -61,9 +61,8 @@ class Tracker:
                 run = _mlflow(made, name, place) if kind == "mlflow" else made(name, logging_dir=place)
                 run.start()
         except Exception as error:  # trackers raise many kinds for one cause: it cannot be written
-            raise ConfigError(
-                "The tracker cannot write there", received=f"{target}: {str(error).splitlines()[0][:200]}"
-            ) from error
+            told = (str(error) or repr(error)).splitlines()[0][:200]
+            raise ConfigError("The tracker cannot write there", received=f"{target}: {told}") from error
         run.store_init_configuration({key: str(value) for key, value in config.items()})
         return cls(run)
 

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -10,10 +11,11 @@ import pytest
 
 import zhiyin as zy
 from zhiyin.config import load_recipe
-from zhiyin.data import Dataset
-from zhiyin.errors import ConfigError, DataError
+from zhiyin.data import Dataset, cut_by_time
+from zhiyin.errors import ArtifactError, ConfigError, DataError
 from zhiyin.lm.retention.exam import Exam, Examiner
 from zhiyin.pipeline.tuning import tune
+from zhiyin.pipeline.tuning_examples import listed, ranked_examples, worth
 from zhiyin.rank.language_model import LanguageModelRanker
 from zhiyin.testing.models import tiny_language_model
 from zhiyin.testing.rankers import small_examples
@@ -95,6 +97,38 @@ def test_a_recommender_ranks_with_it_and_takes_it_along(tuned, model, tmp_path):
     assert not np.allclose(found.features[name], other.features[name], equal_nan=True)
 
 
+def test_an_adapter_for_other_prompts_is_refused(tuned, model):
+    folder, _ = tuned
+    for wrong in ({"scenario": "retail"}, {"language": "zh", "scenario": "video"}):
+        with pytest.raises(ConfigError, match="tuned for another"):
+            LanguageModelRanker(model=str(model), adapter=str(folder), **wrong).fit(small_examples())
+
+
+def test_company_is_told_as_the_adapter_was_tuned(recipe, retail_small, model, tmp_path):
+    wise = recipe.changed({"stages.rank.params.company": True})
+    tune(wise, retail_small, tmp_path / "made", people=6, params={**QUICK, "epochs": 1})
+    assert json.loads((tmp_path / "made" / "tuning.json").read_text("utf-8"))["company"] is True
+    examples = small_examples()
+    told = replace(examples, others=examples.queries.histories)
+    adapter = {"adapter": str(tmp_path / "made"), "model": str(model), "scenario": "video"}
+    assert LanguageModelRanker(**adapter).fit(told).company_ is not None
+    with pytest.raises(ConfigError, match="another company"):
+        LanguageModelRanker(**adapter, company=False).fit(told)
+
+
+def test_what_retrieval_knows_is_the_prior(recipe, retail_small):
+    known, later = cut_by_time(retail_small, 0.2)
+    found = listed(recipe, known, later, newest=0.2)
+    unit = worth(found)
+    assert unit > 0  # retrieval is better than chance
+    examples = ranked_examples(recipe, found, unit, people=5)
+    assert len(examples) == 5
+    for one in examples:
+        assert np.mean(one.priors) == pytest.approx(0.0, abs=1e-6)
+        assert np.std(one.priors) == pytest.approx(unit, rel=1e-3)
+        assert {0.0, 1.0} == set(one.labels) and len(one.branches) <= 20
+
+
 def test_what_is_taken_next_is_learned_from(recipe, retail_small, tmp_path):
     report = tune(recipe, retail_small, tmp_path / "made", people=20, params={**QUICK, "epochs": 1})
     assert report.train_users <= 20 and report.train_labels > report.train_users
@@ -119,7 +153,15 @@ def test_nothing_to_learn_is_said(recipe, ratings, tmp_path):
     one = ratings.where(pl.col("user") == 0, cut=ratings.cut)
     with pytest.raises(DataError, match="nothing to tune on"):
         tune(recipe, one, tmp_path / "x")
+    with pytest.raises(ConfigError, match="scale"):
+        tune(recipe, ratings, tmp_path / "x", likes=4.0, scales=(1.5,))
+    with pytest.raises(ConfigError, match="guard"):
+        tune(recipe, ratings, tmp_path / "x", likes=4.0, params={"guard": 5})
     assert not (tmp_path / "x").exists()
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "notes.txt").write_text("mine")
+    with pytest.raises(ArtifactError, match="something else"):  # before anything else is looked at
+        tune(recipe, ratings, tmp_path / "full", method="lorra")
 
 
 def test_the_command(model, ratings, tmp_path):

@@ -9,18 +9,22 @@ from typing import Any
 
 from zhiyin.config import Recipe
 from zhiyin.data import Dataset
-from zhiyin.errors import DataError
+from zhiyin.errors import ConfigError, DataError
 from zhiyin.lm import load_language_model
 from zhiyin.lm.retention.exam import Examiner
 from zhiyin.lm.retention.report import retention_dict, write_retention_report
 from zhiyin.lm.retention.standing import chosen
 from zhiyin.lm.tuning import PackedExample
+from zhiyin.lm.tuning.keeping import check_free
+from zhiyin.logs import get_logger
 from zhiyin.pipeline.retention import product_exam, standings
 from zhiyin.pipeline.tuning_examples import newcomers, tuning_examples
 from zhiyin.rank.timeline import Telling
 from zhiyin.registry import resolve
 
 __all__ = ["TuningReport", "tune"]
+
+log = get_logger("tuning")
 
 
 @dataclass(frozen=True)
@@ -91,6 +95,9 @@ def tune(
     DataError
         When nobody did anything that could be learned from, or scales cannot be told apart.
     """
+    check_free(out)
+    if not all(0.0 < scale <= 1.0 for scale in scales):
+        raise ConfigError("A scale is out of range", expected="(0, 1]", received=str(list(scales)))
     train, held = tuning_examples(recipe, dataset, valid=valid, likes=likes, people=people)
     _check(train, held, likes, scales)
     model = load_language_model(str(recipe.stages.rank.params.get("model", "smollm2-135m")))
@@ -102,13 +109,13 @@ def tune(
         "scenario": recipe.scenario,
         "company": likes is None and bool(recipe.stages.rank.params.get("company")),
     }
-    tuner.save(out, about=about)
-    scale = 1.0
+    scale, shown = 1.0, None
     if scales:
         exam = product_exam(model, newcomers(dataset.catalogue.titles, train), language=recipe.language)
         shown = standings(tuner, held, Examiner(model, exam), scales)
         scale = chosen(shown, most_kl=tuner.config.guard.most_kl).scale
-        tuner.save(out, about={**about, "scale": scale})
+    tuner.save(out, about={**about, "scale": scale})
+    if shown is not None:
         quality = f"AUC on validation, {sum(len(one.labels) for one in held):,} answers"
         write_retention_report(out, retention_dict(shown, quality=quality, about={**about, "chosen": scale}))
     course = tuner.course_
@@ -129,7 +136,10 @@ def tune(
 
 def _settings(recipe: Recipe, likes: float | None, params: Mapping[str, Any]) -> dict[str, Any]:
     """The tuner's config: the recipe's seed and language, unless something else is given."""
-    guard = {"language": recipe.language, **params.get("guard", {})}
+    given = params.get("guard", {})
+    if not isinstance(given, Mapping):
+        raise ConfigError("guard is no table", expected="guard.kl=1 and the like", received=str(given))
+    guard = {"language": recipe.language, **given}
     answers = Telling(recipe.language, recipe.scenario).answers
     objective = "ranking" if likes is None else "yes-no"
     return {"seed": recipe.seed, "answers": answers, "objective": objective, **params, "guard": guard}
@@ -155,10 +165,12 @@ def _check(
             received="all on one side",
             hint="Give events with values, and a --likes between them.",
         )
-    if scales and len({label for one in valid for label in one.labels}) < 2:
-        raise DataError(
-            "There is nothing to tell scales apart by",
-            expected="validation users with both answers",
-            received=f"{len(valid)} examples",
-            hint="Give more events, or a larger share with --valid.",
-        )
+    if len({label for one in valid for label in one.labels}) < 2:
+        if scales:
+            raise DataError(
+                "There is nothing to tell scales apart by",
+                expected="validation users with both answers",
+                received=f"{len(valid)} examples",
+                hint="Give more events, or a larger share with --valid.",
+            )
+        log.warning("validation tells nothing: the last weights are kept", examples=len(valid))

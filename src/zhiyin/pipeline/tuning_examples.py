@@ -20,10 +20,9 @@ from zhiyin.rank.timeline import Asked, Events, Telling, timeline
 from zhiyin.rank.titles import readable
 from zhiyin.types import RankingExamples
 
-__all__ = ["liked_examples", "newcomers", "packed", "ranked_examples", "tuning_examples"]
+__all__ = ["liked_examples", "listed", "newcomers", "ranked_examples", "tuning_examples", "worth"]
 
-DEPTH = 20
-NEWEST = 12
+DEPTH, NEWEST = 20, 12  # of the rank stage, where the recipe does not say
 
 
 def tuning_examples(
@@ -37,8 +36,10 @@ def tuning_examples(
         held = liked_examples(telling, known, late, likes, people=people // 2, seed=recipe.seed)
     else:
         early, middle = cut_by_time(known, valid)
-        train = ranked_examples(telling, recipe, early, middle, people=people, newest=valid)
-        held = ranked_examples(telling, recipe, known, late, people=people // 2, newest=valid)
+        learned = listed(recipe, early, middle, newest=valid)
+        unit = worth(learned)
+        train = ranked_examples(recipe, learned, unit, people=people)
+        held = ranked_examples(recipe, listed(recipe, known, late, newest=valid), unit, people=people // 2)
     return train, held
 
 
@@ -73,9 +74,7 @@ def liked_examples(
     return found
 
 
-def ranked_examples(
-    telling: Telling, recipe: Recipe, known: Dataset, later: Dataset, *, people: int, newest: float = 0.1
-) -> list[PackedExample]:
+def listed(recipe: Recipe, known: Dataset, later: Dataset, *, newest: float) -> RankingExamples:
     """What retrieval fitted on ``known`` puts first, and what of it was taken later.
 
     ``newest``: share of ``known`` that retrieval learns to join its members on.
@@ -87,33 +86,42 @@ def ranked_examples(
         )
     retriever.fit(*cut_by_time(known, newest)).fit(known)
     task = held_out_task(known, later)
-    made = ranking_examples(task, retriever.retrieve(task.queries, DEPTH), known)
-    company = None
-    if recipe.stages.rank.params.get("company") and made.others is not None:
-        company = Company(made.others, known.n_items)
-    found = packed(telling, made, company)
-    chosen = generator(recipe.seed, 0, stream="people").permutation(len(found))[:people]
-    return [found[place] for place in np.sort(chosen)]
+    depth = int(recipe.stages.rank.params.get("depth", DEPTH))
+    return ranking_examples(task, retriever.retrieve(task.queries, depth), known)
 
 
-def packed(telling: Telling, examples: RankingExamples, company: Company | None) -> list[PackedExample]:
-    """Those of users who took one candidate and left another; the history once, a branch a candidate.
-
-    What retrieval's score is worth is their prior: the model learns what retrieval does not know.
-    ``company``: who tells beside each candidate how many took it; None: nobody.
-    """
+def worth(examples: RankingExamples) -> float:
+    """Log-odds of being taken that one standard deviation of retrieval's score is worth."""
     present = examples.candidates.items >= 0
     scores = standardise(examples.candidates.scores.astype(np.float64), present)
-    priors = slope(scores, examples.labels, present) * scores
+    return slope(scores, examples.labels, present)
+
+
+def ranked_examples(
+    recipe: Recipe, examples: RankingExamples, unit: float, *, people: int
+) -> list[PackedExample]:
+    """Some users who took one candidate and left another; the history once, a branch a candidate.
+
+    ``unit``: what one standard deviation of retrieval's score is worth. That is their prior: the model learns
+    what retrieval does not know. The rank stage of the recipe says how much of the history is told, and
+    whether beside each candidate how many took it.
+    """
+    telling, params = Telling(recipe.language, recipe.scenario), recipe.stages.rank.params
+    newest = int(params.get("history", NEWEST))
+    company = None
+    if params.get("company") and examples.others is not None:
+        company = Company(examples.others, len(examples.titles))
+    present = examples.candidates.items >= 0
+    priors = unit * standardise(examples.candidates.scores.astype(np.float64), present)
+    useful = (examples.labels & present).any(1) & (~examples.labels & present).any(1)
+    useful &= examples.queries.histories.lengths > 0
+    rows = np.flatnonzero(useful)
+    order = generator(recipe.seed, 0, stream="people").permutation(len(rows))[:people]
     found = []
-    for row in range(len(examples.candidates)):
-        items = examples.candidates.items[row]
-        items, labels = items[items >= 0], examples.labels[row][items >= 0]
+    for row in rows[np.sort(order)]:
+        items = examples.candidates.items[row][present[row]]
         whole = examples.queries.histories.items[examples.queries.histories.slice(row)]
-        past = whole[-NEWEST:]
-        if not len(past) or labels.all() or not labels.any():
-            continue
-        segments = [telling.head, *(telling.event(examples.titles[item], True) for item in past)]
+        segments = [telling.head, *(telling.event(examples.titles[item], True) for item in whole[-newest:])]
         names = [readable(examples.titles[item]) for item in items]
         if company is not None:
             pairs = zip(names, company.shares(whole, items), strict=True)
@@ -123,7 +131,7 @@ def packed(telling: Telling, examples: RankingExamples, company: Company | None)
                 tuple(segments),
                 tuple(telling.question(name) for name in names),
                 (len(segments),) * len(items),
-                tuple(float(one) for one in labels),
+                tuple(examples.labels[row][present[row]].astype(float).tolist()),
                 str(row),
                 tuple(priors[row][present[row]].tolist()),
             )

@@ -19,7 +19,7 @@ from typing import Any, Protocol
 import numpy as np
 from scipy.special import log_softmax
 
-from zhiyin.caches import MemoryCache
+from zhiyin.caches import MemoryCache, content_key
 from zhiyin.errors import InputError
 from zhiyin.rank.timeline import Telling
 from zhiyin.rank.titles import readable
@@ -182,7 +182,8 @@ class TimelineAsking:
 
     def __init__(self, model: LanguageModel, language: str, scenario: str = "retail") -> None:
         self.model, self.telling = model, Telling(language, scenario)
-        self.version = f"{model.name}|timeline-{version('timeline', language, scenario=scenario)}"
+        style = content_key(self.telling.event("", True), self.telling.wish(""))[:8]
+        self.version = f"{model.name}|timeline-{version('timeline', language, scenario=scenario)}-{style}"
 
     def scores(self, history: Sequence[str], titles: Sequence[str], wish: str | None) -> FloatArray:
         """Logit of yes minus logit of no, float64 [n]."""

@@ -35,7 +35,7 @@ class Company:
     """People and what they took.
 
     The company of a history are the ``people`` whose own have the largest cosine with it, of those who share
-    an item; who took exactly the same is the user, or tells nothing more.
+    an item and took something else: who did not is the user as of old, or tells nothing more.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ class Company:
         """
         own = np.unique(history[(history >= 0) & (history < self.n_items)])
         overlap = np.asarray(self._takers[:, own].sum(axis=1), dtype=np.float64).ravel()
-        others = np.flatnonzero((overlap > 0) & ((overlap < len(own)) | (self._sizes > overlap)))
+        others = np.flatnonzero((overlap > 0) & (self._sizes > overlap))
         if not len(others):
             return np.full(len(items), np.nan)
         closeness = overlap[others] / np.sqrt(self._sizes[others])

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
@@ -23,7 +24,7 @@ from zhiyin import config
 from zhiyin.artifacts import read_json, write_frame, write_text
 from zhiyin.caches import ArrayCache, content_key
 from zhiyin.config import parse
-from zhiyin.errors import InputError, NotFittedError
+from zhiyin.errors import ConfigError, InputError, NotFittedError
 from zhiyin.lm import cache_folder, load_language_model
 from zhiyin.logs import get_logger, progress
 from zhiyin.rank.asking import LETTERS, Asking, make_asking
@@ -207,10 +208,8 @@ class LanguageModelRanker:
         return scores
 
     def _company(self, examples: RankingExamples) -> Company | None:
-        wanted = self.config.company
-        adapter = self._adapter()
-        if wanted is None and adapter is not None and (adapter / "tuning.json").is_file():
-            wanted = bool(read_json(adapter / "tuning.json").get("company", False))
+        about = self._tuned()
+        wanted = bool(about.get("company")) if self.config.company is None else self.config.company
         if not wanted:
             return None
         if examples.others is None:
@@ -257,6 +256,28 @@ class LanguageModelRanker:
             )
         own = self.config
         return make_asking(way, self._model, own.language, own.scenario, orders=own.orders)
+
+    def _tuned(self) -> Mapping[str, Any]:
+        """What tuning.json says of the adapter; it must have been tuned for the same prompts.
+
+        Raises
+        ------
+        ConfigError
+        """
+        adapter = self._adapter()
+        if adapter is None or not (adapter / "tuning.json").is_file():
+            return {}
+        about: Mapping[str, Any] = read_json(adapter / "tuning.json")
+        for name in ("language", "scenario", "company"):
+            tuned, own = about.get(name), getattr(self.config, name)
+            if tuned is not None and own is not None and tuned != own:
+                raise ConfigError(
+                    f"The adapter {adapter} was tuned for another {name}",
+                    expected=f"{name} = {tuned}",
+                    received=str(own),
+                    hint=f"Set {name} to {tuned}, or tune again.",
+                )
+        return about
 
     def _adapter(self) -> Path | None:
         """Where the adapter lies: a loaded ranker has a copy of its own."""

@@ -91,3 +91,20 @@ def test_without_texts_there_is_nothing_to_guard_on(base, tastes):
     tuner = resolve("tuner", "lora")(**QUICK, guard={"kl": 1.0})
     with pytest.raises(InputError, match="no texts"):
         tuner.fit(base, tastes(2, 1), texts=[], held_out=OTHERS)
+
+
+def test_texts_to_measure_on_begin_otherwise(base):
+    """Neither an opening nor a text is in both."""
+    guarded, measured = (own_texts(base, count=160, tokens=1, held_out=one) for one in (False, True))
+    assert not set(guarded) & set(measured)
+    _, told = openings()
+    starts = [
+        {one for one in told if any(text.startswith(one) for text in texts)} for texts in (guarded, measured)
+    ]
+    assert starts[0] and starts[1] and not starts[0] & starts[1] and starts[0] | starts[1] == set(told)
+
+
+def test_texts_of_one_token_are_none(base, tastes):
+    tuner = resolve("tuner", "lora")(**QUICK, guard={"kl": 1.0})
+    with pytest.raises(InputError, match="no texts"):
+        tuner.fit(base, tastes(2, 1), texts=["a", ""], held_out=OTHERS)

@@ -83,7 +83,7 @@ def test_deltas_are_what_the_weights_differ_by(way, base, tastes):
         torch.testing.assert_close(whole[name], start[name] + delta.detach(), atol=1e-5, rtol=1e-4)
 
 
-def test_a_killed_run_goes_on_to_the_same_result(way, base, tastes, monkeypatch):
+def test_a_killed_run_goes_on_to_the_same_result(way, base, tastes, monkeypatch, tmp_path):
     def fit():
         return resolve("tuner", way)(**QUICK, evaluations=2).fit(base, tastes(30, 1), tastes(5, 2))
 
@@ -101,12 +101,20 @@ def test_a_killed_run_goes_on_to_the_same_result(way, base, tastes, monkeypatch)
     monkeypatch.setattr(training._Run, "step", dying)
     with pytest.raises(KeyboardInterrupt):
         fit()
-    monkeypatch.setattr(training._Run, "step", step)
+    taken = []
+    monkeypatch.setattr(training._Run, "step", lambda self, rows: taken.append(1) or step(self, rows))
     resumed = fit()
+    assert len(taken) == len(unbroken.course_.losses) - 4
     assert resumed.course_.losses == unbroken.course_.losses
     assert resumed.course_.looks == unbroken.course_.looks
     again = dict(resumed.weights())
     assert all(torch.equal(value, again[name]) for name, value in unbroken.weights())
+    # What came out is there until it is saved, so that nothing after the last step can lose it.
+    taken.clear()
+    assert fit().course_.looks == unbroken.course_.looks and not taken
+    resumed.save(tmp_path / "made")
+    fit()
+    assert taken
 
 
 @pytest.mark.parametrize(("strength", "loss", "auc"), [(20.0, 0.0, 1.0), (-20.0, 20.0, 0.0)])
@@ -275,3 +283,47 @@ def test_what_was_learned_is_told_again(base, tastes, tmp_path):
     tuner = resolve("tuner", "lora")(**QUICK).fit(base, tastes(10, 1), tastes(5, 2))
     tuner.save(tmp_path / "made")
     assert type(tuner).load(base, tmp_path / "made").course_ == tuner.course_
+
+
+def test_a_run_that_stopped_early_stops_again(base, tastes, monkeypatch):
+    """No look is better than the first: patience ends the run, and going on later does not prolong it."""
+    monkeypatch.setattr(training, "SAVE_SECONDS", 0.0)
+    looks = iter([0.9] + [0.1] * 99)
+    monkeypatch.setattr(training._Run, "_auc", lambda self: next(looks))
+    quick = {**QUICK, "epochs": 9, "patience": 2}
+    first = resolve("tuner", "lora")(**quick).fit(base, tastes(10, 1), tastes(5, 2))
+    again = resolve("tuner", "lora")(**quick).fit(base, tastes(10, 1), tastes(5, 2))
+    assert len(first.course_.looks) == 3 and first.course_.best == 0
+    assert again.course_ == first.course_
+
+
+def test_validation_that_tells_nothing_keeps_the_last_weights(base, tastes):
+    agreed = [replace(one, labels=(1.0,) * len(one.labels)) for one in tastes(5, 2)]
+    tuner = resolve("tuner", "lora")(**QUICK).fit(base, tastes(10, 1), agreed)
+    assert tuner.course_.best == len(tuner.course_.losses) > 0
+
+
+def test_dora_of_weights_that_lie_the_other_way_round(make_base, tastes):
+    base = make_base("gpt2")
+    tuner = resolve("tuner", "dora")(**QUICK).fit(base, tastes(10, 1))
+    asked = tastes(2, 3)
+    found = np.concatenate(tuner.scores(asked))
+    merged = np.concatenate([margins(tuner.language_model(), one) for one in asked])
+    np.testing.assert_allclose(merged, found, atol=2e-3)
+
+
+def test_a_model_without_exchangeable_attention_is_refused(make_base, tastes):
+    with pytest.raises(ModelError, match="cannot be tuned"):
+        resolve("tuner", "lora")(**QUICK).fit(make_base("bloom"), tastes(2, 1))
+
+
+def test_the_answers_of_a_group_are_compared_whatever_the_size_of_rows(base, tastes):
+    losses = [
+        resolve("tuner", "lora")(**{**QUICK, "row_tokens": tokens}, objective="ranking", batch=1000)
+        .fit(base, tastes(4, 1))
+        .course_.losses
+        for tokens in (16, 5000)
+    ]
+    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-3)
+    with pytest.raises(ConfigError, match="label_smoothing"):
+        resolve("tuner", "lora")(objective="ranking", label_smoothing=0.1)

@@ -17,6 +17,7 @@ from zhiyin.errors import InputError
 from zhiyin.evaluate.generation import bleu, distinct, rouge
 from zhiyin.extras import require
 from zhiyin.lm.causal import CausalLanguageModel
+from zhiyin.lm.generation import TransformersWriter
 from zhiyin.lm.retention.divergence import Tokens, compare, read
 from zhiyin.text.words import words
 from zhiyin.types import FloatArray
@@ -131,9 +132,12 @@ class Examiner:
         return right / len(questions)
 
     def _write(self, model: CausalLanguageModel) -> tuple[list[str], float]:
-        start = time.perf_counter()
-        made = model.generate(self.exam.prompts, max_tokens=self.exam.written)
-        return made, time.perf_counter() - start
+        # By transformers, also where a model has a faster writer of its own: one measure for all.
+        with model.lock:
+            start = time.perf_counter()
+            writer = TransformersWriter(model.model, model.tokenizer)
+            made = writer.write(self.exam.prompts, max_tokens=self.exam.written, temperature=0.0, seed=0)
+            return made, time.perf_counter() - start
 
     def _writing(self, model: CausalLanguageModel) -> dict[str, float]:
         made, seconds = self._write(model)

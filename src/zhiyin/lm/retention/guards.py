@@ -20,6 +20,7 @@ from torch import Tensor
 
 from zhiyin.draws import generator
 from zhiyin.errors import InputError
+from zhiyin.lm.causal import CausalLanguageModel
 from zhiyin.lm.retention.divergence import Tokens, compare, next_words, read
 from zhiyin.lm.retention.fisher import fisher_information
 from zhiyin.lm.retention.texts import own_texts
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 __all__ = ["guards"]
 
 OWN_TEXTS, HELD_OUT = 320, 32
-HELD_SEED, SEED = 1, 0
 FISHER_TEXTS = 48
 
 
@@ -68,19 +68,18 @@ def guards(
         made.append(_Distance(tuner, config.l2_sp, None))
     if not config.reads:
         return made, None
-    known, asked = texts, held_out
-    if known is None:
-        known = own_texts(base, count=OWN_TEXTS, language=config.language, seed=SEED)
-    if asked is None:
-        asked = own_texts(base, count=HELD_OUT, language=config.language, seed=HELD_SEED)
-    if not known or not asked:
-        raise InputError("There are no texts to guard on", expected="some", received="none")
-    shown, told = (_Shown.of(base.model, learner, some) for some in (known, asked))
-    if config.kl > 0 or config.replay > 0:
-        made.append(_Writing(base.model, learner, shown, config, tuner.config.seed))
-    if config.ewc > 0:
-        information = fisher_information(base.model, learner, shown.tokens[:FISHER_TEXTS])
-        made.append(_Distance(tuner, config.ewc, information))
+    if held_out is None:
+        held_out = own_texts(base, count=HELD_OUT, language=config.language, held_out=True)
+    told = _Shown.of(base, learner, held_out)
+    if config.kl > 0 or config.replay > 0 or config.ewc > 0:
+        if texts is None:
+            texts = own_texts(base, count=OWN_TEXTS, language=config.language)
+        shown = _Shown.of(base, learner, texts)
+        if config.kl > 0 or config.replay > 0:
+            made.append(_Writing(base.model, learner, shown, config, tuner.config.seed))
+        if config.ewc > 0:
+            information = fisher_information(base.model, learner, shown.tokens[:FISHER_TEXTS])
+            made.append(_Distance(tuner, config.ewc, information))
     return made, lambda: _forgotten(base.model, learner, told)
 
 
@@ -92,11 +91,13 @@ class _Shown:
     hidden: list[Tensor]
 
     @classmethod
-    def of(cls, base: Any, learner: Learner, texts: Sequence[str]) -> _Shown:
-        rows = learner.tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]
+    def of(cls, base: CausalLanguageModel, learner: Learner, texts: Sequence[str]) -> _Shown:
+        rows = [learner.tokenizer(one, add_special_tokens=False, verbose=False)["input_ids"] for one in texts]
         tokens = [np.array(row[: learner.longest], dtype=np.int64) for row in rows if len(row) > 1]
-        with torch.no_grad():
-            return cls(tokens, [read(base, one) for one in tokens])
+        if not tokens:
+            raise InputError("There are no texts to guard on", expected="two tokens or more", received="none")
+        with torch.no_grad(), base.lock:
+            return cls(tokens, [read(base.model, one) for one in tokens])
 
 
 def _forgotten(base: Any, learner: Learner, told: _Shown) -> float:

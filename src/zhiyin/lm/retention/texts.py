@@ -17,7 +17,7 @@ from zhiyin.logs import get_logger, progress
 __all__ = ["openings", "own_texts"]
 
 log = get_logger("retention")
-BATCH = 16
+BATCH, HELD = 16, 5
 TEMPERATURE = 0.8
 LANGUAGES = ("en", "zh")
 
@@ -40,7 +40,13 @@ def openings(language: str = "en") -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def own_texts(
-    model: CausalLanguageModel, *, count: int, tokens: int = 64, language: str = "en", seed: int = 0
+    model: CausalLanguageModel,
+    *,
+    count: int,
+    tokens: int = 64,
+    language: str = "en",
+    held_out: bool = False,
+    seed: int = 0,
 ) -> list[str]:
     """Openings with what the model writes after them, sampled; kept on disk.
 
@@ -55,6 +61,8 @@ def own_texts(
     tokens : int
         Written after each opening, at most.
     language : {"en", "zh"}
+    held_out : bool
+        Texts to measure on: they begin otherwise than those to guard on, with every fifth opening.
     seed : int
         Other seeds give other texts.
 
@@ -65,7 +73,8 @@ def own_texts(
     """
     questions, beginnings = openings(language)
     chats = [model.chat_prompt([{"role": "user", "content": one}]) for one in questions]
-    prompts = [*chats, *beginnings]
+    every = [*chats, *beginnings]
+    prompts = [one for place, one in enumerate(every) if (place % HELD == 0) == held_out]
     key = content_key("own-texts", model.name, prompts, count, tokens, seed, TEMPERATURE)
     file = cache_folder() / "texts" / f"{key}.json"
     if file.is_file():

@@ -63,6 +63,7 @@ class AdapterTuner(Tuner):
     def _hold(self, make: Callable[[], Any]) -> Any:
         with warnings.catch_warnings():  # peft asks transformers by old names
             warnings.simplefilter("ignore", FutureWarning)
+            warnings.filterwarnings("ignore", "fan_in_fan_out is set", UserWarning)
             self.peft_ = make().eval()
         fold(self.peft_)
         return self.peft_.base_model.model

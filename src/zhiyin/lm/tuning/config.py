@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from zhiyin import config
 
@@ -64,3 +64,9 @@ class TuningConfig(config.Config):
     guard: GuardConfig = GuardConfig()
     seed: int = Field(default=7, ge=0, lt=2**31)
     track: str | None = None
+
+    @model_validator(mode="after")
+    def _smooth(self) -> Self:
+        if self.objective == "ranking" and self.label_smoothing > 0:
+            raise ValueError('label_smoothing is for the objective "yes-no" alone')
+        return self

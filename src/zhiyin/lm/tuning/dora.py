@@ -23,8 +23,7 @@ class DoRATuner(LoRATuner):
             (active,) = layer.active_adapters
             start = layer.get_base_layer().weight.detach()
             moved = start + layer.get_delta_weight(active)
-            length = moved.detach().norm(dim=1, keepdim=True)
-            yield (
-                f"{name}.weight",
-                layer.lora_magnitude_vector[active].weight[:, None] * moved / length - start,
-            )
+            across = 0 if layer.fan_in_fan_out else 1  # GPT-2 keeps its weights the other way round
+            length = moved.detach().norm(dim=across, keepdim=True)
+            magnitude = layer.lora_magnitude_vector[active].weight.unsqueeze(across)
+            yield f"{name}.weight", magnitude * moved / length - start

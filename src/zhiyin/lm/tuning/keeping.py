@@ -12,7 +12,7 @@ from typing import Any
 from zhiyin.artifacts import read_json, write_text
 from zhiyin.errors import ArtifactError
 
-__all__ = ["ABOUT", "keep", "told"]
+__all__ = ["ABOUT", "check_free", "keep", "told"]
 
 ABOUT = "tuning.json"
 
@@ -25,13 +25,7 @@ def keep(folder: Path, write: Callable[[Path], None], about: Mapping[str, Any]) 
     ArtifactError
         When the disk refuses, or there is something else; what was there is unchanged.
     """
-    if folder.exists() and not (folder / ABOUT).is_file() and (folder.is_file() or any(folder.iterdir())):
-        raise ArtifactError(
-            f"{folder} holds something else",
-            expected="no such folder, an empty one, or one with a tuned model",
-            received="a file" if folder.is_file() else "a folder without tuning.json",
-            hint="Choose another folder.",
-        )
+    check_free(folder)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
@@ -48,6 +42,23 @@ def keep(folder: Path, write: Callable[[Path], None], about: Mapping[str, Any]) 
             expected="a writable folder with free space",
             received=error.strerror or str(error),
         ) from error
+
+
+def check_free(folder: Path) -> None:
+    """See whether a tuned model may be put there.
+
+    Raises
+    ------
+    ArtifactError
+        When there is something else.
+    """
+    if folder.exists() and not (folder / ABOUT).is_file() and (folder.is_file() or any(folder.iterdir())):
+        raise ArtifactError(
+            f"{folder} holds something else",
+            expected="no such folder, an empty one, or one with a tuned model",
+            received="a file" if folder.is_file() else "a folder without tuning.json",
+            hint="Choose another folder.",
+        )
 
 
 def _replace(folder: Path, draft: Path) -> None:

@@ -9,11 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from zhiyin.lm.exchange import exchanged_attention
+from zhiyin.errors import ModelError
+from zhiyin.lm.exchange import UnsupportedAttentionError, exchanged_attention
 from zhiyin.lm.texts import single_tokens
 from zhiyin.lm.tuning.examples import PackedExample, TokenExample, encode
 from zhiyin.lm.tuning.lower import Lower
-from zhiyin.lm.tuning.rows import Row, lay_out
+from zhiyin.lm.tuning.rows import Row, lay_out, text_row
 from zhiyin.types import FloatArray
 
 __all__ = ["Learner"]
@@ -71,6 +72,25 @@ class Learner:
             When an example is longer than the model can see.
         """
         return encode(self.tokenizer, examples, longest=self.longest)
+
+    def check(self) -> None:
+        """See whether the network can read a row at all.
+
+        Raises
+        ------
+        ModelError
+            When its attention cannot be exchanged.
+        """
+        try:
+            with torch.no_grad():
+                self.hidden(text_row([np.zeros(2, np.int64)]))
+        except UnsupportedAttentionError as error:
+            raise ModelError(
+                "The model cannot be tuned on packed examples",
+                expected="attention by transformers' AttentionInterface, as in Llama, Qwen, Gemma, GPT-2",
+                received=str(error),
+                hint="Choose a model of another family.",
+            ) from error
 
     def hidden(self, row: Row) -> Tensor:
         """Last hidden states, [N, width]."""

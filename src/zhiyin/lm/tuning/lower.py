@@ -15,7 +15,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from zhiyin import __version__
 from zhiyin.caches import ArrayCache, content_key
+from zhiyin.extras import require
 from zhiyin.lm.exchange import exchanged_attention
 from zhiyin.lm.find import cache_folder
 from zhiyin.lm.tuning.rows import Row
@@ -41,7 +43,8 @@ class Lower:
     def __init__(self, network: Any, first: int, model: str) -> None:
         self.network, self.first = network, first
         self._layers = _layers(network)
-        self._key = ("activations", model, first)
+        versions = (__version__, require("transformers").__version__, network.config.to_json_string())
+        self._key = ("activations", content_key(*versions), model, first)
         self._cache = ArrayCache(cache_folder() / "activations", max_bytes=MOST_BYTES)
 
     @classmethod

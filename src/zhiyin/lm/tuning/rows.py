@@ -139,12 +139,15 @@ def _attention(
     return torch.softmax(scores.float() + mask, -1).to(value.dtype) @ value
 
 
-def lay_out(examples: Iterable[TokenExample], most: int) -> Iterator[Row]:
-    """Rows of at most ``most`` tokens, in the order of the examples; longer examples are cut into pieces."""
+def lay_out(examples: Iterable[TokenExample], most: int, *, whole: bool = False) -> Iterator[Row]:
+    """Rows of at most ``most`` tokens, in the order of the examples.
+
+    Longer examples are cut into pieces; with ``whole`` they are not, and their rows are longer.
+    """
     kept: list[TokenExample] = []
     size = 0
     for example in examples:
-        for part in example.parts(most):
+        for part in (example,) if whole else example.parts(most):
             if kept and size + part.tokens > most:
                 yield _row(kept)
                 kept, size = [], 0

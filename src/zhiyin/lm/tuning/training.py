@@ -6,7 +6,6 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -99,7 +98,7 @@ def train(
     *,
     rate: float,
     name: str,
-    file: Path | None = None,
+    checkpoint: Checkpoint,
 ) -> Course:
     """Train in place; at the end the learner holds the weights of the best look.
 
@@ -115,8 +114,9 @@ def train(
         Highest learning rate.
     name : str
         For bars, logs and trackers.
-    file : path or None
-        Where a long run keeps what it has, and goes on from; removed at the end.
+    checkpoint : Checkpoint
+        Where a long run keeps what it has, and goes on from; what it holds at the end gives the same result
+        at once.
 
     Raises
     ------
@@ -125,7 +125,7 @@ def train(
     """
     if not lesson.train or not learner.trained:
         raise InputError("There is nothing to tune on", expected="examples with labels", received="none")
-    run = _Run(learner, lesson, config, rate, Checkpoint(file))
+    run = _Run(learner, lesson, config, rate, checkpoint)
     begun = run.resume()
     plan = _steps(lesson.train, config)
     with torch.random.fork_rng(devices=[]), Tracker.of(config.track, name, config.model_dump()) as tracker:
@@ -135,6 +135,8 @@ def train(
         for step, rows in enumerate(progress(plan, f"tuning {name}", total=run.count)):
             if step < begun:
                 continue
+            if begun and run.number == begun and run.stale():
+                break  # it had stopped already
             run.step(rows)
             told = {"loss": run.course.losses[-1], "labels": run.labels}
             tracker.log(told, run.number)
@@ -154,7 +156,8 @@ def _steps(examples: Sequence[TokenExample], config: TuningConfig) -> Iterator[l
         order = generator(config.seed, epoch, stream="examples").permutation(len(examples))
         rows: list[Row] = []
         count = 0
-        for row in lay_out((examples[place] for place in order), config.row_tokens):
+        whole = config.objective == "ranking"  # the answers of one group are compared
+        for row in lay_out((examples[place] for place in order), config.row_tokens, whole=whole):
             rows.append(row)
             count += len(row.labels)
             if count >= config.batch:
@@ -253,7 +256,7 @@ class _Run:
         most = self.config.guard.most_kl
         first, *later = self.course.looks
         allowed = [first, *(one for one in later if most is None or one.kl is None or one.kl <= most)]
-        if not self.lesson.valid:
+        if all(one.auc is None for one in allowed):
             return allowed[-1]
         return max(allowed, key=lambda one: -1.0 if one.auc is None else one.auc)
 
@@ -268,10 +271,11 @@ class _Run:
     def _kl(self) -> float | None:
         return None if self.lesson.forget is None else self.lesson.forget()
 
-    def keep(self) -> None:
-        """Write what there is, where that is some while ago."""
-        wait = max(SAVE_SECONDS, self.saving / SAVE_SHARE)
-        if self.checkpoint.file is None or time.monotonic() - self.saved <= wait:
+    def keep(self, *, last: bool = False) -> None:
+        """Write what there is, where that is some while ago, or the last of a long run."""
+        wait = 0.0 if last else max(SAVE_SECONDS, self.saving / SAVE_SHARE)
+        brief = last and self.course.seconds < SAVE_SECONDS
+        if self.checkpoint.file is None or brief or time.monotonic() - self.saved <= wait:
             return
         course = {**vars(self.course), "looks": [asdict(one) for one in self.course.looks]}
         numbers = {"course": course, "number": self.number, "labels": self.labels}
@@ -299,10 +303,10 @@ class _Run:
         return self.number
 
     def finish(self) -> None:
-        """Take the best weights and forget what was kept."""
+        """Take the best weights; what led to them stays kept until they are saved."""
+        self.keep(last=True)
         _put(self.trained, self.best)
         self.learner.network.eval()
-        self.checkpoint.remove()
 
 
 def balanced(margins: FloatArray, share: float) -> float:

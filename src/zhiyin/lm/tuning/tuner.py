@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -15,6 +16,7 @@ from torch import Tensor
 
 from zhiyin import __version__
 from zhiyin.caches import content_key
+from zhiyin.checkpoint import Checkpoint
 from zhiyin.config import parse
 from zhiyin.draws import generator
 from zhiyin.errors import ArtifactError, InputError, ModelError, NotFittedError, ZhiyinError
@@ -51,6 +53,7 @@ class Tuner(ABC):
         self.base_: CausalLanguageModel | None = None
         self.course_ = Course()
         self.data_ = ""
+        self._checkpoint = Checkpoint(None)
 
     @abstractmethod
     def _attach(self, network: Any) -> Any:
@@ -83,7 +86,8 @@ class Tuner(ABC):
     ) -> Self:
         """Tune on examples; stop when validation gets no better.
 
-        A run that was killed goes on where it was when it is called again with the same config and examples.
+        A run that was killed goes on where it was when it is called again with the same config and examples,
+        until ``save`` has kept what came out.
 
         Parameters
         ----------
@@ -106,8 +110,10 @@ class Tuner(ABC):
         self.data_ = content_key("examples", *(asdict(one) for one in (*train_on, *valid)))
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(int(generator(self.config.seed, 0, stream="weights").integers(2**31)))
-            network = self._attach(model.model)
+            with model.lock:
+                network = self._attach(model.model)
         self._take(network, model)
+        self._learner().check()
         encoded = self._learner().encode([*train_on, *valid])
         made, forget = guards(self, texts=texts, held_out=held_out)
         settings = self.config.model_dump(mode="json", exclude={"track"})
@@ -115,13 +121,14 @@ class Tuner(ABC):
         key = content_key(
             "tuning", __version__, self.name, settings, model.name, self.data_, len(train_on), *shown
         )
+        self._checkpoint = Checkpoint(cache_folder() / "training" / f"{key}.safetensors")
         self.course_ = train(
             self._learner(),
             Lesson(encoded[: len(train_on)], encoded[len(train_on) :], made, forget),
             self.config,
             rate=self.rate if self.config.learning_rate is None else self.config.learning_rate,
-            name=self.name,
-            file=cache_folder() / "training" / f"{key}.safetensors",
+            name=f"{self.name}-{key[:8]}",
+            checkpoint=self._checkpoint,
         )
         return self
 
@@ -166,8 +173,9 @@ class Tuner(ABC):
         if scale == 0.0:
             return self.base_
         found = dict(self.weights())
-        digest = content_key(*(value.numpy().tobytes() for value in found.values()))[:8]
-        return changed(self.base_, found.items(), scale=scale, label=f"{self.name}-{digest}@{scale:g}")
+        label = f"{self.name}-{_digest(found)[:8]}@{scale:g}"
+        with self.base_.lock:
+            return changed(self.base_, found.items(), scale=scale, label=label)
 
     def save(self, folder: Path, *, about: Mapping[str, Any] | None = None) -> None:
         """Write the adapter (peft's format; full: a model folder) and tuning.json, whole or not at all.
@@ -196,6 +204,7 @@ class Tuner(ABC):
             **(about or {}),
         }
         keep(Path(folder), self._write, content)
+        self._checkpoint.remove()
 
     @classmethod
     def load(cls, model: CausalLanguageModel, folder: Path) -> Self:
@@ -223,7 +232,8 @@ class Tuner(ABC):
         tuner = cls(**about.get("config", {}))
         try:
             tuner.data_, tuner.course_ = str(about["data"]), Course.of(about["course"])
-            network = tuner._read(model.model, Path(folder))
+            with model.lock:
+                network = tuner._read(model.model, Path(folder))
         except ZhiyinError:
             raise
         except Exception as error:  # peft and safetensors raise many kinds for one cause: it cannot be read
@@ -254,3 +264,12 @@ class Tuner(ABC):
         if self.learner_ is None:
             raise NotFittedError(type(self).__name__)
         return self.learner_
+
+
+def _digest(weights: Mapping[str, Tensor]) -> str:
+    """sha256 of names and values."""
+    made = hashlib.sha256()
+    for name, value in weights.items():
+        made.update(name.encode())
+        made.update(value.contiguous().numpy().data)
+    return made.hexdigest()
