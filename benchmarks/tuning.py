@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import platform
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -26,13 +27,14 @@ from scipy.special import logit
 
 import zhiyin as zy
 from zhiyin.artifacts import write_text
-from zhiyin.caches import content_key
+from zhiyin.caches import ArrayCache, content_key
 from zhiyin.config import load_recipe
 from zhiyin.draws import generator
 from zhiyin.evaluate import prediction
 from zhiyin.lm.find import cache_folder
 from zhiyin.lm.retention.exam import Examiner
 from zhiyin.lm.tuning import PackedExample
+from zhiyin.lm.tuning.tuner import Tuner
 from zhiyin.pipeline import evaluate_recommender
 from zhiyin.pipeline.evaluation import step_gains
 from zhiyin.pipeline.tuning import tune
@@ -222,17 +224,28 @@ def run(settings: Settings) -> dict[str, Any]:
     examiner = Examiner(model, general_exam(model, questions=settings.exam == "all"))
     found: dict[str, Any] = {"scales": {}, "course": asdict(tuner.course_)}
     for scale in (0.0, *settings.scales):
-        scores = {
-            part: ordered(np.concatenate(tuner.scores(shown[part], scale=scale)), parts[part].places)
-            for part in ("valid", "test")
+        found["scales"][f"{scale:g}"] = {
+            **{part: scores_of(tuner, shown[part], parts[part].places, scale) for part in ("valid", "test")},
+            "retention": examiner.examine(tuner.language_model(scale)).to_dict(),
         }
-        kept = examiner.examine(tuner.language_model(scale)).to_dict()
-        found["scales"][f"{scale:g}"] = {"retention": kept, **scores}
-    for part in ("valid", "test"):
-        found[f"{part}_labels"] = ordered(labels_of(shown[part]), parts[part].places)
-        found[f"{part}_others"] = ordered(parts[part].others, parts[part].places)
     found["train_labels"] = len(labels_of(shown["train"]))
+    with tempfile.TemporaryDirectory() as folder:
+        tuner.save(Path(folder) / "made")  # so what it kept to go on from goes
     return found
+
+
+def scores_of(
+    tuner: Tuner, examples: Sequence[PackedExample], places: np.ndarray, scale: float
+) -> list[float]:
+    """Margins by row; those of the base model are the same in every run, and kept."""
+    cache = ArrayCache(cache_folder() / "experiments" / "base")
+    key = content_key(zy.__version__, MODEL, tuner.config.answers, [asdict(one) for one in examples])
+    found = cache.get(key) if scale == 0.0 else None
+    if found is None:
+        found = np.concatenate(tuner.scores(examples, scale=scale))
+        if scale == 0.0:
+            cache.put(key, found)
+    return ordered(found, places)
 
 
 def ordered(values: FloatArray, places: np.ndarray) -> list[float]:
@@ -242,9 +255,19 @@ def ordered(values: FloatArray, places: np.ndarray) -> list[float]:
     return [round(float(one), 5) for one in made]
 
 
-def summary(found: dict[str, Any]) -> Iterator[str]:
+def truth(settings: Settings, part: str) -> tuple[FloatArray, FloatArray]:
+    """Labels of a part's rows, and what something else says of them, log-odds.
+
+    They stand in no file of results: the data sets may not ship.
+    """
+    found = LOADERS[settings.data](settings, part)
+    labels, others = ordered(labels_of(found.examples), found.places), ordered(found.others, found.places)
+    return np.array(labels), np.array(others)
+
+
+def summary(settings: Settings, found: dict[str, Any]) -> Iterator[str]:
     """A line for each scale."""
-    labels, others = (np.array(found[f"test_{one}"]) for one in ("labels", "others"))
+    labels, others = truth(settings, "test")
     for scale, one in found["scales"].items():
         scores, kept = np.array(one["test"]), one["retention"]
         weight = found["course"]["weight"]
@@ -284,7 +307,7 @@ def main() -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_text(path, json.dumps({**about, **found}))
         print(f"{settings.name}: {about['seconds']:.0f} s", flush=True)
-        for line in summary(found) if "scales" in found else [str(found["tuned"]["gain"])]:
+        for line in summary(settings, found) if "scales" in found else [str(found["tuned"]["gain"])]:
             print(line, flush=True)
 
 

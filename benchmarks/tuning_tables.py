@@ -10,12 +10,14 @@ import argparse
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
+from tuning import EVERY, Settings, truth
 from zhiyin.evaluate import prediction
 from zhiyin.evaluate.pointwise import evaluate_predictions
 from zhiyin.lm.retention.exam import Retention
@@ -29,6 +31,18 @@ Run = Mapping[str, Any]
 METRICS = ("auc", "user_auc")
 
 
+def truth_of(run: Run, part: str) -> tuple[FloatArray, FloatArray]:
+    """Labels, and what something else says, of a part's rows."""
+    own = run["settings"]
+    few = own["labels"] != EVERY
+    return _truth(own["data"], 1 if few and own["data"] == "tallrec" else own["labels"], own["seed"], part)
+
+
+@cache
+def _truth(data: str, labels: int | None, seed: int, part: str) -> tuple[FloatArray, FloatArray]:
+    return truth(Settings(data, labels, "lora", seed=seed), part)
+
+
 def scores_of(run: Run, part: str, scale: str) -> FloatArray:
     """Margins of a part's rows."""
     return np.array(run["scales"][scale][part])
@@ -37,17 +51,16 @@ def scores_of(run: Run, part: str, scale: str) -> FloatArray:
 def blended(run: Run, scale: str) -> tuple[FloatArray, list[float]]:
     """Prior and model joined by a regression on validation, for test; and its two weights."""
     both = {
-        part: np.stack([np.array(run[f"{part}_others"]), scores_of(run, part, scale)], 1)
-        for part in ("valid", "test")
+        part: np.stack([truth_of(run, part)[1], scores_of(run, part, scale)], 1) for part in ("valid", "test")
     }
-    fitted = LogisticRegression(C=100.0).fit(both["valid"], np.array(run["valid_labels"]) > 0.5)
+    fitted = LogisticRegression(C=100.0).fit(both["valid"], truth_of(run, "valid")[0] > 0.5)
     return fitted.decision_function(both["test"]), fitted.coef_[0].tolist()
 
 
 def systems(run: Run, scale: str) -> dict[str, FloatArray]:
     """Whose predictions for test stand beside one another."""
     return {
-        "without": np.array(run["test_others"]),
+        "without": truth_of(run, "test")[1],
         "model untuned": scores_of(run, "test", "0"),
         "model tuned": scores_of(run, "test", scale),
         "blend": blended(run, scale)[0],
@@ -63,7 +76,7 @@ def users_of(run: Run) -> np.ndarray:
 
 def table_of(run: Run, rows: BoolArray | None = None, *, scale: str = "1") -> list[str]:
     """A line for each system."""
-    users, labels = users_of(run), np.array(run["test_labels"]).astype(int)
+    users, labels = users_of(run), truth_of(run, "test")[0].astype(int)
     mask = np.ones(len(users), dtype=bool) if rows is None else rows
     scores = {name: one[mask] for name, one in systems(run, scale).items()}
     found = evaluate_predictions(scores, users[mask], labels[mask], baseline="without").to_dict()
@@ -99,7 +112,7 @@ def kept(runs: Sequence[Run]) -> Iterator[str]:
     for found in pairs.values():
         plain = next((one for one in found if not one["settings"]["params"].get("guard")), None)
         for run in found:
-            labels = np.array(run["test_labels"]).astype(int)
+            labels = truth_of(run, "test")[0].astype(int)
             base, tuned = (prediction.auc(labels, scores_of(run, "test", scale)) for scale in ("0", "1"))
             about = run["scales"]["1"]["retention"]
             change = about["perplexity"] / run["scales"]["0"]["retention"]["perplexity"] - 1
@@ -143,7 +156,7 @@ def page(runs: Sequence[Run], folder: Path) -> None:
     """The retention report of all runs that were examined with questions."""
     rows: list[Standing] = []
     for run in runs:
-        labels = np.array(run["test_labels"]).astype(int)
+        labels = truth_of(run, "test")[0].astype(int)
         for scale, one in run["scales"].items():
             if scale == "0" and rows:
                 continue
