@@ -45,11 +45,12 @@ def test_hundred_unequal_continuations_equal_separate_passes(smollm, scene, refe
     computed = smollm._scorer.prefixes.computed
     warm = smollm.log_likelihood(prefix, continuations)
     assert smollm._scorer.prefixes.computed == computed
+    chosen = range(0, 100, 4)
     expected = reference.log_likelihood(
-        smollm.model, ids(smollm, prefix), [ids(smollm, one) for one in continuations]
+        smollm.model, ids(smollm, prefix), [ids(smollm, continuations[place]) for place in chosen]
     )
-    np.testing.assert_allclose(cold, expected, atol=1e-3, rtol=0)
-    np.testing.assert_allclose(warm, expected, atol=1e-3, rtol=0)
+    np.testing.assert_allclose(cold[chosen], expected, atol=1e-3, rtol=0)
+    np.testing.assert_allclose(warm, cold, atol=1e-3, rtol=0)
 
 
 def test_extended_prefix_equals_separate_passes(smollm, scene, reference):
@@ -92,7 +93,7 @@ def test_scores_mean_something(smollm):
 def test_bfloat16_keeps_the_order(smollm, scene):
     prefix, continuations = scene
     half = load_language_model("smollm2-135m", dtype="bfloat16")
-    suffixes = [f"\nWould they like{one}?\nAnswer:" for one in continuations]
+    suffixes = [f"\nWould they like{one}?\nAnswer:" for one in continuations[::3]]
     assert half._scorer.packs and half.name.endswith("+bfloat16")
     exact, rounded = (
         np.diff(model.answer_logits(prefix, suffixes, (" yes", " no"))[:, ::-1], axis=1)[:, 0]
