@@ -270,8 +270,7 @@ def summary(settings: Settings, found: dict[str, Any]) -> Iterator[str]:
     labels, others = truth(settings, "test")
     for scale, one in found["scales"].items():
         scores, kept = np.array(one["test"]), one["retention"]
-        weight = found["course"]["weight"]
-        alone, both = (prediction.auc(labels, it) for it in (scores, weight * scores + others))
+        alone, both = (prediction.auc(labels, it) for it in (scores, scores + others))
         told = f"test AUC {alone:.4f}, with the other {both:.4f}; KL {kept['kl']:.5f}"
         yield f"{scale:>5}: {told}, perplexity {kept['perplexity']:.3f}"
 

@@ -16,6 +16,7 @@ from zhiyin.errors import ArtifactError, ConfigError, DataError
 from zhiyin.lm.retention.exam import Exam, Examiner
 from zhiyin.pipeline.tuning import tune
 from zhiyin.pipeline.tuning_examples import listed, ranked_examples, worth
+from zhiyin.rank.asking import TimelineAsking
 from zhiyin.rank.language_model import LanguageModelRanker
 from zhiyin.testing.models import tiny_language_model
 from zhiyin.testing.rankers import small_examples
@@ -132,7 +133,20 @@ def test_what_retrieval_knows_is_the_prior(recipe, retail_small):
 def test_what_is_taken_next_is_learned_from(recipe, retail_small, tmp_path):
     report = tune(recipe, retail_small, tmp_path / "made", people=20, params={**QUICK, "epochs": 1})
     assert report.train_users <= 20 and report.train_labels > report.train_users
-    assert zy.load_language_model(recipe.stages.rank.params["model"], adapter=tmp_path / "made")
+    model = recipe.stages.rank.params["model"]
+    tuned = zy.load_language_model(model, adapter=tmp_path / "made")
+    # Tuned beside what retrieval knows: it ranks by what it says beyond the base model.
+    examples = small_examples()
+    ranker = LanguageModelRanker(model=model, adapter=str(tmp_path / "made"), scenario="video", weight=1.0)
+    found = ranker.fit(examples).rank(examples.queries, examples.candidates)
+    newest = examples.queries.histories.items[examples.queries.histories.slice(0)]
+    history = [examples.titles[item] for item in newest[-ranker.config.history :]]
+    asked = [examples.titles[item] for item in found.items[0]]
+    own, base = (
+        TimelineAsking(one, "en", "video").scores(history, asked, None)
+        for one in (tuned, zy.load_language_model(model))
+    )
+    np.testing.assert_allclose(found.features["rank.language-model"][0], own - base, atol=1e-4)
 
 
 @pytest.fixture(scope="module")

@@ -85,7 +85,7 @@ def standings(
     found = []
     for scale in progress((0.0, *sorted(scales)), "measuring retention"):
         scores = np.concatenate(tuner.scores(valid, scale=scale))
-        quality = prediction.auc(labels, tuner.course_.weight * scores + priors)
+        quality = prediction.auc(labels, scores + priors)
         kept = examiner.examine(tuner.language_model(scale))
         found.append(Standing("base" if scale == 0.0 else name or tuner.name, scale, quality, kept))
     return found

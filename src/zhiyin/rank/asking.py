@@ -176,14 +176,26 @@ class LettersAsking:
 
 
 class TimelineAsking:
-    """Asks in the form that models are tuned on: "Alien: Yes. Heat:"."""
+    """Asks in the form that models are tuned on: "Alien: Yes. Heat:".
+
+    ``base``: the model whose own answers are taken away, None: nobody's.
+    """
 
     together = False
 
-    def __init__(self, model: LanguageModel, language: str, scenario: str = "retail") -> None:
-        self.model, self.telling = model, Telling(language, scenario)
+    def __init__(
+        self,
+        model: LanguageModel,
+        language: str,
+        scenario: str = "retail",
+        *,
+        base: LanguageModel | None = None,
+    ) -> None:
+        self.model, self.base, self.telling = model, base, Telling(language, scenario)
         style = content_key(self.telling.event("", True), self.telling.wish(""))[:8]
-        self.version = f"{model.name}|timeline-{version('timeline', language, scenario=scenario)}-{style}"
+        prompt = version("timeline", language, scenario=scenario)
+        name = model.name if base is None else f"{model.name} beyond {base.name}"
+        self.version = f"{name}|timeline-{prompt}-{style}"
 
     def scores(self, history: Sequence[str], titles: Sequence[str], wish: str | None) -> FloatArray:
         """Logit of yes minus logit of no, float64 [n]."""
@@ -191,23 +203,30 @@ class TimelineAsking:
         wanted = [self.telling.wish(wish)] if wish else []
         prefix = "".join([self.telling.head, *events, *wanted])
         questions = [self.telling.question(title) for title in titles]
-        logits = self.model.answer_logits(prefix, questions, self.telling.answers)
-        difference: FloatArray = logits[:, 0] - logits[:, 1]
-        return difference
+        models = (self.model,) if self.base is None else (self.model, self.base)
+        logits = [model.answer_logits(prefix, questions, self.telling.answers) for model in models]
+        own, *taken = (one[:, 0] - one[:, 1] for one in logits)
+        return own - taken[0] if taken else own
 
 
 _ALONE: MemoryCache[float] = MemoryCache(200_000)
 
 
 def make_asking(
-    way: str, model: LanguageModel, language: str, scenario: str = "retail", *, orders: int = 4
+    way: str,
+    model: LanguageModel,
+    language: str,
+    scenario: str = "retail",
+    *,
+    orders: int = 4,
+    base: LanguageModel | None = None,
 ) -> Asking:
-    """``yes-no``, ``likelihood``, ``letters`` (in so many orders) or ``timeline``."""
+    """``yes-no``, ``likelihood``, ``letters`` (in so many orders) or ``timeline`` (above ``base``)."""
     kinds: dict[str, Callable[..., Any]] = {
         "yes-no": YesNoAsking,
         "likelihood": LikelihoodAsking,
         "letters": partial(LettersAsking, orders=orders),
-        "timeline": TimelineAsking,
+        "timeline": partial(TimelineAsking, base=base),
     }
     made: Asking = kinds[way](model, language, scenario)
     return made

@@ -99,6 +99,7 @@ class LanguageModelRanker:
         self.chances_: Isotonic | None = None
         self.company_: Company | None = None
         self._model: LanguageModel | None = None
+        self._base: LanguageModel | None = None
         self._own_adapter: Path | None = None
 
     @property
@@ -254,8 +255,10 @@ class LanguageModelRanker:
             self._model = load_language_model(
                 self.config.model, dtype=self.config.dtype, adapter=adapter, scale=self.config.scale
             )
+            if self._tuned().get("beyond"):
+                self._base = load_language_model(self.config.model, dtype=self.config.dtype)
         own = self.config
-        return make_asking(way, self._model, own.language, own.scenario, orders=own.orders)
+        return make_asking(way, self._model, own.language, own.scenario, orders=own.orders, base=self._base)
 
     def _tuned(self) -> Mapping[str, Any]:
         """What tuning.json says of the adapter; it must have been tuned for the same prompts.

@@ -39,8 +39,9 @@ class PackedExample:
     group : str
         Whose questions these are; objectives that compare answers compare them within it.
     priors : tuple of float
-        For each branch the log-odds of yes that something else tells, added to the model's own before
-        the loss: the model then learns what the other does not know. Empty: nothing does.
+        For each branch the log-odds of yes that something else tells. The model then learns what the
+        other does not know: to them is added by how much its own log-odds exceed those of the base
+        model. Empty: nothing does.
 
     Examples
     --------

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-from scipy.optimize import brentq, minimize
+from scipy.optimize import brentq
 from scipy.special import expit
 from torch import Tensor
 
@@ -32,7 +32,6 @@ __all__ = ["Course", "Guarding", "Look", "train"]
 log = get_logger("tuning")
 SAVE_SECONDS = 20.0
 OFFSET_LABELS = 512
-LEAST_WEIGHT = 0.05
 SAVE_SHARE = 0.05  # of the time, at most, goes into checkpoints
 
 
@@ -59,14 +58,11 @@ class Course:
     """What came out: ``best`` is the step whose weights are kept; a loss for each step.
 
     ``offset`` is added to the margins before the loss: with it the base model says yes as often as the labels
-    do, so that the weights need not move for what a single number can do. ``weight`` multiplies the margins:
-    1, but beside priors what the base model's own are worth there, at least 0.05: what it says at first is
-    mostly noise to somebody who knows more.
+    do, so that the weights need not move for what a single number can do.
     """
 
     best: int = 0
     offset: float = 0.0
-    weight: float = 1.0
     losses: list[float] = field(default_factory=list)
     looks: list[Look] = field(default_factory=list)
     seconds: float = 0.0
@@ -196,10 +192,7 @@ class _Run:
                 break
         labels = ordered(some, [one.labels for one in some])
         priors = ordered(some, [one.priors for one in some])
-        margins = self.learner.scores(some)
-        if priors.any():
-            self.course.weight = worth(margins, priors, labels)
-        self.course.offset = balanced(self.course.weight * margins + priors, float(labels.mean()))
+        self.course.offset = balanced(self.learner.scores(some) + priors, float(labels.mean()))
 
     def step(self, rows: Sequence[Row]) -> None:
         """Learn from one batch."""
@@ -212,7 +205,7 @@ class _Run:
         loss = 0.0
         for row in rows:
             labels = row.labels * (1 - smooth) + smooth / 2
-            margins = self.course.weight * self.learner.margins(row) + row.priors + self.course.offset
+            margins = self.learner.margins(row) + row.priors + self.course.offset
             part = objective(margins, labels, row.groups).sum() / count
             part.backward()  # type: ignore[no-untyped-call]
             loss += float(part.detach())
@@ -263,7 +256,7 @@ class _Run:
     def _auc(self) -> float | None:
         if not self.lesson.valid:
             return None
-        scores = self.course.weight * self.learner.scores(self.lesson.valid)
+        scores = self.learner.scores(self.lesson.valid)
         scores += ordered(self.lesson.valid, [one.priors for one in self.lesson.valid])
         labels = ordered(self.lesson.valid, [one.labels for one in self.lesson.valid])
         return prediction.auc(labels > 0.5, scores) if 0 < (labels > 0.5).sum() < len(labels) else None
@@ -320,24 +313,6 @@ def balanced(margins: FloatArray, share: float) -> float:
     wanted = min(max(share, 0.01), 0.99)
     found: float = brentq(lambda b: float(expit(margins + b).mean()) - wanted, -1e3, 1e3)
     return found
-
-
-def worth(margins: FloatArray, priors: FloatArray, labels: FloatArray) -> float:
-    """The weight of margins beside priors that makes the cross-entropy of labels least, in [0.05, 1].
-
-    Examples
-    --------
-    >>> margins, labels = np.array([-2.0, 2.0, -2.0, 2.0] * 20), np.array([0.0, 1.0, 1.0, 0.0] * 20)
-    >>> worth(margins, np.zeros(80), labels)
-    0.05
-    """
-
-    def loss(params: FloatArray) -> float:
-        told = priors + params[0] * margins + params[1]
-        return float(np.mean(np.logaddexp(0.0, told) - labels * told))
-
-    found = minimize(loss, np.array([0.5, 0.0]), bounds=[(LEAST_WEIGHT, 1.0), (None, None)])
-    return float(found.x[0])
 
 
 def ordered(examples: Sequence[TokenExample], values: Sequence[FloatArray]) -> FloatArray:

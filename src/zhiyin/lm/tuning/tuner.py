@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -24,7 +24,7 @@ from zhiyin.lm.causal import CausalLanguageModel
 from zhiyin.lm.find import cache_folder
 from zhiyin.lm.retention.guards import guards
 from zhiyin.lm.tuning.config import TuningConfig
-from zhiyin.lm.tuning.examples import PackedExample
+from zhiyin.lm.tuning.examples import PackedExample, TokenExample
 from zhiyin.lm.tuning.keeping import keep, told
 from zhiyin.lm.tuning.learner import Learner
 from zhiyin.lm.tuning.lower import Lower
@@ -39,7 +39,8 @@ class Tuner(ABC):
     """Base of the ways to tune a causal model; one file each.
 
     Learned: ``learner_``, ``course_``, ``base_`` (the model it started from), ``data_`` (digest of what it
-    learned from).
+    learned from), ``beyond_`` (whether its margins count beyond the base model's own, as those that were
+    learned beside priors do: so nothing that was known is lost at the start).
     """
 
     name: ClassVar[str]
@@ -53,6 +54,7 @@ class Tuner(ABC):
         self.base_: CausalLanguageModel | None = None
         self.course_ = Course()
         self.data_ = ""
+        self.beyond_ = False
         self._checkpoint = Checkpoint(None)
 
     @abstractmethod
@@ -114,7 +116,10 @@ class Tuner(ABC):
                 network = self._attach(model.model)
         self._take(network, model)
         self._learner().check()
+        self.beyond_ = any(one.priors for one in (*train_on, *valid))
         encoded = self._learner().encode([*train_on, *valid])
+        if self.beyond_:
+            encoded = _beyond(encoded, self._learner().scores(encoded))
         made, forget = guards(self, texts=texts, held_out=held_out)
         settings = self.config.model_dump(mode="json", exclude={"track"})
         shown = None if texts is None else list(texts), None if held_out is None else list(held_out)
@@ -135,12 +140,20 @@ class Tuner(ABC):
     def scores(self, examples: Sequence[PackedExample], *, scale: float = 1.0) -> list[FloatArray]:
         """Logit of yes minus logit of no of each branch, one float64 [branches] an example.
 
+        Where the model was tuned beside priors (``beyond_``), above the base model's own.
+
         ``scale`` in [0, 1]: how much of the adapter; 0 is the base model.
 
         Raises
         ------
         NotFittedError, InputError
         """
+        found = self._margins(examples, scale)
+        if not self.beyond_:
+            return found
+        return [one - own for one, own in zip(found, self._margins(examples, 0.0), strict=True)]
+
+    def _margins(self, examples: Sequence[PackedExample], scale: float) -> list[FloatArray]:
         learner = self._learner()
         lock: contextlib.AbstractContextManager[object] = contextlib.nullcontext()
         if scale != 1.0 and self.base_ is not None:
@@ -199,6 +212,7 @@ class Tuner(ABC):
             "base": self.base_.name,
             "config": self.config.model_dump(mode="json"),
             "data": self.data_,
+            "beyond": self.beyond_,
             "zhiyin": __version__,
             "course": asdict(self.course_),
             **(about or {}),
@@ -232,6 +246,7 @@ class Tuner(ABC):
         tuner = cls(**about.get("config", {}))
         try:
             tuner.data_, tuner.course_ = str(about["data"]), Course.of(about["course"])
+            tuner.beyond_ = bool(about["beyond"])
             with model.lock:
                 network = tuner._read(model.model, Path(folder))
         except ZhiyinError:
@@ -264,6 +279,11 @@ class Tuner(ABC):
         if self.learner_ is None:
             raise NotFittedError(type(self).__name__)
         return self.learner_
+
+
+def _beyond(examples: Sequence[TokenExample], base: FloatArray) -> list[TokenExample]:
+    """With priors that take away what the base model says, float64 by place."""
+    return [replace(one, priors=one.priors - base[one.places]) for one in examples]
 
 
 def _digest(weights: Mapping[str, Tensor]) -> str:
