@@ -83,7 +83,7 @@ class Settings:
 
 
 def quick() -> dict[str, list[Settings]]:
-    """Some runs, at most 45 minutes in all."""
+    """A few runs, smaller."""
     few = {"epochs": 3, "batch": 64, **UPPER, "guard": GUARD}
     return {
         "few": [Settings("tallrec", labels, "lora", few) for labels in (64, 256)],

@@ -6,16 +6,14 @@ Names and labels from outside are escaped by the template; figures are JSON in s
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from zhiyin.artifacts import write_text
 from zhiyin.errors import InputError
 from zhiyin.evaluate import plots
+from zhiyin.evaluate.pages import write_page
 from zhiyin.evaluate.pointwise import PredictionTable
 from zhiyin.evaluate.result import EvaluationTable
-from zhiyin.extras import require
 
 __all__ = ["write_evaluation_report"]
 
@@ -48,22 +46,18 @@ def write_evaluation_report(
     """
     if table is None and predictions is None:
         raise InputError("There is nothing to report", expected="a table or predictions", received="neither")
-    jinja2 = require("jinja2")
-    offline = require("plotly.offline")
-    source = (resources.files("zhiyin.evaluate") / "templates" / "report.html").read_text("utf-8")
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     lists = None if table is None else table.to_dict()
     points = None if predictions is None else predictions.to_dict()
-    page = environment.from_string(source).render(
+    return write_page(
+        path,
+        "zhiyin.evaluate",
+        "report.html",
         title=title,
         lists=lists,
         headlines=[] if table is None else _columns(table),
         predictions=points,
-        plotly=offline.get_plotlyjs(),
         figures={**_list_figures(lists), **_prediction_figures(points)},
     )
-    write_text(Path(path), page)
-    return Path(path)
 
 
 def _columns(table: EvaluationTable) -> list[str]:

@@ -6,13 +6,11 @@ Everything from outside (titles, ids) is escaped by the template; plots hold nam
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from zhiyin.artifacts import write_text
 from zhiyin.evaluate import plots
-from zhiyin.extras import require
+from zhiyin.evaluate.pages import write_page
 
 __all__ = ["write_report"]
 
@@ -33,27 +31,23 @@ def write_report(path: Path, results: Mapping[str, Any]) -> Path:
     ------
     MissingExtraError, ArtifactError
     """
-    jinja2 = require("jinja2")
-    offline = require("plotly.offline")
-    source = (resources.files("zhiyin.pipeline") / "templates" / "report.html").read_text("utf-8")
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     k = results["about"]["k"]
     rows = _rows(results, k)
     own = [row["name"] for row in rows if row["name"].startswith(("retrieved", "+"))]
-    page = environment.from_string(source).render(
+    return write_page(
+        path,
+        "zhiyin.pipeline",
+        "report.html",
         results=results,
         about=results["about"],
         k=k,
         rows=rows,
-        plotly=offline.get_plotlyjs(),
         figures={
-            "accuracy": plots.accuracy(results["table"], own=own),
-            "trade": plots.trade(results["table"]),
-            "exposure": plots.exposure(results["table"], names=EXPOSED),
+            "accuracy": ("Accuracy", plots.accuracy(results["table"], own=own)),
+            "trade": ("Accuracy against diversity", plots.trade(results["table"])),
+            "exposure": ("Exposure", plots.exposure(results["table"], names=EXPOSED)),
         },
     )
-    write_text(path, page)
-    return path
 
 
 def _rows(results: Mapping[str, Any], k: int) -> list[dict[str, Any]]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from zhiyin.artifacts import write_text
 from zhiyin.errors import InputError
+from zhiyin.evaluate.pages import write_page
 from zhiyin.evaluate.plots import figure
 from zhiyin.extras import require
 from zhiyin.lm.retention.standing import Standing, on_front
@@ -65,26 +65,21 @@ def write_retention_report(folder: Path, report: Mapping[str, Any]) -> None:
     ------
     MissingExtraError, ArtifactError
     """
-    jinja2, offline = require("jinja2"), require("plotly.offline")
-    source = (resources.files("zhiyin.lm.retention") / "report.html").read_text("utf-8")
-    page = (
-        jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-        .from_string(source)
-        .render(
-            report=report,
-            columns=_columns(report["standings"]),
-            plotly=offline.get_plotlyjs(),
-            figures={
-                "kl": ("Quality and divergence", _trade(report, "kl", "KL(base || tuned), nats a token")),
-                "perplexity": (
-                    "Quality and perplexity",
-                    _trade(report, "perplexity_change", "perplexity above the base model's"),
-                ),
-            },
-        )
-    )
     write_text(Path(folder) / "retention.json", json.dumps(report, indent=1, ensure_ascii=False))
-    write_text(Path(folder) / "retention.html", page)
+    write_page(
+        Path(folder) / "retention.html",
+        "zhiyin.lm.retention",
+        "report.html",
+        report=report,
+        columns=_columns(report["standings"]),
+        figures={
+            "kl": ("Quality and divergence", _trade(report, "kl", "KL(base || tuned), nats a token")),
+            "perplexity": (
+                "Quality and perplexity",
+                _trade(report, "perplexity_change", "perplexity above the base model's"),
+            ),
+        },
+    )
 
 
 def _columns(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[str]]]:

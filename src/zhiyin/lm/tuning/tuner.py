@@ -151,6 +151,8 @@ class Tuner(ABC):
         found = self._margins(examples, scale)
         if not self.beyond_:
             return found
+        if scale == 0.0:
+            return [np.zeros_like(one) for one in found]
         return [one - own for one, own in zip(found, self._margins(examples, 0.0), strict=True)]
 
     def _margins(self, examples: Sequence[PackedExample], scale: float) -> list[FloatArray]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import resources
 from pathlib import Path
 
-from zhiyin.artifacts import write_text
+from zhiyin.evaluate.pages import write_page
 from zhiyin.evaluate.plots import ACCENT, MUTED, figure
 from zhiyin.extras import require
 from zhiyin.pipeline.assessment.assess import WORDS, Assessment
@@ -20,15 +19,15 @@ def write_assessment(path: str | Path, found: Assessment, *, title: str) -> Path
     ------
     MissingExtraError, ArtifactError
     """
-    jinja2 = require("jinja2")
-    offline = require("plotly.offline")
-    source = (resources.files("zhiyin.pipeline") / "templates" / "assessment.html").read_text("utf-8")
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    page = environment.from_string(source).render(
-        title=title, found=found, words=WORDS, plotly=offline.get_plotlyjs(), figures=_figures(found)
+    return write_page(
+        path,
+        "zhiyin.pipeline",
+        "assessment.html",
+        title=title,
+        found=found,
+        words=WORDS,
+        figures=_figures(found),
     )
-    write_text(Path(path), page)
-    return Path(path)
 
 
 def _figures(found: Assessment) -> dict[str, tuple[str, str]]:
