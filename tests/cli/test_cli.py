@@ -1,26 +1,52 @@
 """The command line as a person uses it: results, exit codes, and no traceback."""
 
+import contextlib
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
+from unittest import mock
 
 import polars as pl
 import pytest
+
+from zhiyin.cli import app
 
 QUICK = ["--set", "stages.rank.method=none", "--set", "stages.retrieve.method=ease"]
 
 
 def run(*arguments, code=0, env=None):
-    done = subprocess.run(
-        [sys.executable, "-m", "zhiyin", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "COLUMNS": "200", **(env or {})},
+    """The command in this process, which saves it the start."""
+    out, err, status, before = io.StringIO(), io.StringIO(), 0, signal.getsignal(signal.SIGTERM)
+    with (
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+        mock.patch.dict(os.environ, {"COLUMNS": "200", **(env or {})}),
+        mock.patch.object(sys, "argv", ["zhiyin", *map(str, arguments)]),
+    ):
+        try:
+            app.run()
+        except SystemExit as stop:
+            status = stop.code or 0
+        finally:
+            signal.signal(signal.SIGTERM, before)
+    return checked(SimpleNamespace(returncode=status, stdout=out.getvalue(), stderr=err.getvalue()), code)
+
+
+def started(*arguments, code=0):
+    """The command as a process of its own."""
+    command = [sys.executable, "-m", "zhiyin", *map(str, arguments)]
+    environment = {**os.environ, "COLUMNS": "200"}
+    return checked(
+        subprocess.run(command, capture_output=True, text=True, check=False, env=environment), code
     )
+
+
+def checked(done, code):
     assert done.returncode == code, done.stderr
     assert "Traceback" not in done.stderr + done.stdout
     return done
@@ -49,7 +75,7 @@ def fitted(files):
 
 
 def test_fit_recommend_describe(fitted):
-    found = json.loads(run("recommend", fitted, "u001", "nobody", "-k", 3, "--json").stdout)
+    found = json.loads(started("recommend", fitted, "u001", "nobody", "-k", 3, "--json").stdout)
     assert [row["user"] for row in found["rows"]] == ["u001"] * 3 + ["nobody"] * 3
     assert "TITLE" in run("recommend", fitted, "u001").stdout
     words = json.loads(run("describe", fitted, "u001", "--json").stdout)
@@ -147,6 +173,11 @@ def test_bad_files_give_one_clear_error(tmp_path, name):
     assert not (tmp_path / "out" / "current").exists()
 
 
+def test_a_process_ends_with_its_error(tmp_path):
+    done = started("fit", tmp_path / "none.csv", "--out", tmp_path / "out", code=2)
+    assert "Error" in done.stderr and "none.csv" in done.stderr and not done.stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "word"),
     [
@@ -192,8 +223,8 @@ def test_doctor_tells_where_values_come_from():
 
 
 def test_help_and_version_start_without_torch():
-    assert "recommend" in run("--help").stdout
-    assert run("--version").stdout.strip().count(".") == 2
+    assert "recommend" in started("--help").stdout
+    assert started("--version").stdout.strip().count(".") == 2
 
 
 def test_interrupting_is_clean(tmp_path):

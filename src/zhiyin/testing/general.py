@@ -14,23 +14,24 @@ from zhiyin.text import messages
 __all__ = ["general_exam"]
 
 QUESTIONS = ("arc_easy", "piqa", "copa")
+MARKS = (" <unk>",)
 PARAGRAPH, ASKED, DESCRIBED = 400, 100, 16
 
 
 def general_exam(model: CausalLanguageModel, *, texts: int = 48, questions: bool = False) -> Exam:
     """WikiText-2's validation text; with ``questions`` parts of ARC-easy, PIQA, COPA, and films to describe.
 
-    Texts are paragraphs of at least 400 letters, taken at equal distances.
+    Texts are paragraphs of at least 400 letters, taken at equal distances. Rare words stand there as "<unk>".
     """
     with gzip.open(shared_path("general-text", "wikitext2-valid.txt.gz"), "rt", encoding="utf-8") as lines:
         long = [line.strip() for line in lines if len(line) >= PARAGRAPH]
     chosen = long[:: max(len(long) // texts, 1)][:texts]
     if not questions:
-        return Exam(chosen)
+        return Exam(chosen, marks=MARKS)
     asked = {name: _questions(name) for name in QUESTIONS}
     titles = [film_title(str(title)) for title in collm_items()["title"]][:: 3256 // DESCRIBED][:DESCRIBED]
     prompts = [model.chat_prompt(messages("describe_item", "en", title=title)) for title in titles]
-    return Exam(chosen, asked, prompts)
+    return Exam(chosen, asked, prompts, marks=MARKS)
 
 
 def _questions(name: str) -> list[Question]:

@@ -39,6 +39,23 @@ def test_divergence_and_perplexity_are_those_of_ordinary_passes(base, other):
     assert found.perplexity == pytest.approx(float(torch.cat(logs).mean().neg().exp()), rel=1e-4)
 
 
+def test_marks_of_a_corpus_are_left_out(base, other):
+    text = "the old <unk> had not seen a ship in <unk> years"
+    ids = torch.tensor([base.tokenizer(text, add_special_tokens=False)["input_ids"]])
+    with torch.no_grad():
+        logs = torch.log_softmax(other.model(input_ids=ids).logits[0].double(), -1)
+    logs = logs[torch.arange(ids.shape[1] - 1), ids[0, 1:]].numpy()
+    marked = np.zeros(len(text), dtype=bool)
+    for start in (7, 36):
+        assert text[start : start + 6] == " <unk>"
+        marked[start : start + 6] = True
+    assert len(logs) == len(text) - 1  # this tokenizer reads letter by letter
+    found = Examiner(base, Exam([text], marks=(" <unk>",))).examine(other)
+    assert found.perplexity == pytest.approx(np.exp(-logs.mean()), rel=1e-4)
+    assert found.perplexity_unmarked == pytest.approx(np.exp(-logs[~marked[1:]].mean()), rel=1e-4)
+    assert Examiner(base, Exam([text])).examine(other).perplexity_unmarked is None
+
+
 def test_a_model_beside_itself(base):
     questions = {"easy": [Question("a b", ("c", "dd"), 0), Question("a b", ("c", "dd"), 1)]}
     found = Examiner(base, Exam(TEXTS, questions, ["say a", "say b"], written=5)).examine(base)

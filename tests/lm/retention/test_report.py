@@ -38,8 +38,8 @@ def test_the_report_tells_everything_and_believes_no_name(tmp_path):
     more = {"accuracy": {"copa": 0.5}, "distinct_2": 0.7, "stopped": 0.1, "bleu": 40.0, "rouge_l": 0.5}
     evil = "<script>alert(1)</script>"
     rows = [
-        standing("base", 0.0, 0.6, 0.0, 20.0, **more),
-        standing(evil, 0.5, 0.7, 0.01, 21.0, **more),
+        standing("base", 0.0, 0.6, 0.0, 20.0, **more, perplexity_unmarked=10.0),
+        standing(evil, 0.5, 0.7, 0.01, 21.0, **more, perplexity_unmarked=9.9),
     ]
     report = retention_dict(rows, quality="AUC", about={"data": evil})
     write_retention_report(tmp_path, report)
@@ -48,6 +48,7 @@ def test_the_report_tells_everything_and_believes_no_name(tmp_path):
     assert told["standings"][1]["perplexity_change"] == pytest.approx(0.05)
     assert told["standings"][1]["label"] == f"{evil} × 0.5" and told["standings"][1]["front"]
     page = (tmp_path / "retention.html").read_text("utf-8")
-    assert evil not in page and "copa" in page and "+5.00%" in page and "repetition" not in page
+    assert evil not in page and "copa" in page and "repetition" not in page
+    assert "+5.00%" in page and "-1.00%" in page
     with pytest.raises(InputError):
         retention_dict([], quality="AUC")

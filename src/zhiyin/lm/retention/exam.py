@@ -6,6 +6,7 @@ one corpus say little of a model by themselves.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -20,7 +21,7 @@ from zhiyin.lm.causal import CausalLanguageModel
 from zhiyin.lm.generation import TransformersWriter
 from zhiyin.lm.retention.divergence import Tokens, compare, read
 from zhiyin.text.words import words
-from zhiyin.types import FloatArray
+from zhiyin.types import BoolArray, FloatArray
 
 __all__ = ["Exam", "Examiner", "Question", "Retention"]
 
@@ -46,6 +47,9 @@ class Exam:
     prompts : sequence of str
         Finished prompts that the model goes on from, greedily, ``written`` tokens at most.
     tokens, written : int
+    marks : sequence of str
+        What a corpus wrote over its own words, such as "<unk>": ``perplexity_unmarked`` leaves its places
+        out.
     """
 
     texts: Sequence[str]
@@ -53,13 +57,15 @@ class Exam:
     prompts: Sequence[str] = ()
     tokens: int = 256
     written: int = 48
+    marks: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
 class Retention:
     """What came out.
 
-    ``perplexity``; ``kl``: KL(base || this) a token, nats; ``accuracy`` by name of the questions (the choice
+    ``perplexity``, ``perplexity_unmarked``: at all places, and without those of the exam's marks, None where
+    it has none; ``kl``: KL(base || this) a token, nats; ``accuracy`` by name of the questions (the choice
     with the highest log-likelihood per character); of what it writes: ``distinct_2`` (share of distinct pairs
     of words), ``repetition`` (share of words that were among the last eight), ``stopped`` (share of texts
     that end by themselves), ``tokens_per_second``, ``bleu`` and ``rouge_l`` against what the base model
@@ -68,6 +74,7 @@ class Retention:
 
     perplexity: float
     kl: float
+    perplexity_unmarked: float | None = None
     accuracy: Mapping[str, float] = field(default_factory=dict)
     distinct_2: float | None = None
     repetition: float | None = None
@@ -92,12 +99,11 @@ class Examiner:
 
     def __init__(self, base: CausalLanguageModel, exam: Exam) -> None:
         self.base, self.exam = base, exam
-        rows = base.tokenizer(list(exam.texts), add_special_tokens=False, verbose=False)["input_ids"]
-        self._tokens: list[Tokens] = [
-            np.array(row[: exam.tokens], dtype=np.int64) for row in rows if len(row) > 1
-        ]
+        found = [_tokens(base, one, exam) for one in exam.texts]
+        self._tokens: list[Tokens] = [tokens for tokens, _ in found if len(tokens) > 1]
         if not self._tokens:
             raise InputError("There is no text to examine on", expected="two tokens or more", received="none")
+        self._unmarked = np.concatenate([unmarked[1:] for tokens, unmarked in found if len(tokens) > 1])
         with require("torch").no_grad(), base.lock:
             self._hidden = [read(base.model, one) for one in self._tokens]
         self._written = self._write(base)[0] if exam.prompts else []
@@ -107,7 +113,8 @@ class Examiner:
         kl, found = self._read(model)
         accuracy = {name: self._accuracy(model, asked) for name, asked in self.exam.questions.items()}
         written = self._writing(model) if self.exam.prompts else {}
-        return Retention(float(np.exp(-found.mean())), float(kl.mean()), accuracy, **written)
+        plain = float(np.exp(-found[self._unmarked].mean())) if self.exam.marks else None
+        return Retention(float(np.exp(-found.mean())), float(kl.mean()), plain, accuracy, **written)
 
     def divergence(self, model: CausalLanguageModel) -> float:
         """KL(base || model) per token, nats."""
@@ -150,6 +157,20 @@ class Examiner:
             "bleu": bleu(made, [[one] for one in self._written]),
             "rouge_l": float(np.mean(rouge(made, [[one] for one in self._written])["rougeL"])),
         }
+
+
+def _tokens(model: CausalLanguageModel, text: str, exam: Exam) -> tuple[Tokens, BoolArray]:
+    """The first tokens of a text, and which of them touch no mark."""
+    read = model.tokenizer(
+        text, add_special_tokens=False, verbose=False, return_offsets_mapping=bool(exam.marks)
+    )
+    tokens = np.array(read["input_ids"][: exam.tokens], dtype=np.int64)
+    unmarked = np.ones(len(tokens), dtype=bool)
+    if exam.marks:
+        places = np.array(read["offset_mapping"][: exam.tokens]).reshape(-1, 2)
+        for found in re.finditer("|".join(map(re.escape, exam.marks)), text):
+            unmarked &= (places[:, 1] <= found.start()) | (places[:, 0] >= found.end())
+    return tokens, unmarked
 
 
 def _repetition(text: Sequence[str], window: int = 8) -> float:

@@ -13,6 +13,7 @@ from zhiyin.errors import InputError
 from zhiyin.evaluate.pages import write_page
 from zhiyin.evaluate.plots import figure
 from zhiyin.extras import require
+from zhiyin.lm.retention.exam import Retention
 from zhiyin.lm.retention.standing import Standing, on_front
 
 __all__ = ["retention_dict", "write_retention_report"]
@@ -36,7 +37,8 @@ def retention_dict(
     -------
     dict
         ``quality``, ``about``, ``standings``; each with its ``label``, whether it is on the ``front`` of
-        quality and KL, and the relative change of ``perplexity_change``.
+        quality and KL, and the relative ``perplexity_change`` and, where the exam has marks,
+        ``perplexity_unmarked_change``.
 
     Raises
     ------
@@ -45,17 +47,25 @@ def retention_dict(
     """
     if not standings:
         raise InputError("There is nothing to report", expected="standings", received="none")
-    base = standings[0].retention.perplexity
     rows = [
         {
             **asdict(one),
             "label": one.label,
             "front": bool(front),
-            "perplexity_change": one.retention.perplexity / base - 1.0,
+            **_changes(one.retention, standings[0].retention),
         }
         for one, front in zip(standings, on_front(standings), strict=True)
     ]
     return {"quality": quality, "about": dict(about or {}), "standings": rows}
+
+
+def _changes(one: Retention, base: Retention) -> dict[str, float]:
+    """Of what a perplexity was before, how much it rose."""
+    names = ("perplexity", "perplexity_unmarked")
+    pairs = {name: (getattr(one, name), getattr(base, name)) for name in names}
+    return {
+        f"{name}_change": now / before - 1.0 for name, (now, before) in pairs.items() if before is not None
+    }
 
 
 def write_retention_report(folder: Path, report: Mapping[str, Any]) -> None:
@@ -90,6 +100,8 @@ def _columns(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[str]]]:
         ("perplexity", [f"{row['retention']['perplexity']:.3f}" for row in rows]),
         ("change", [f"{row['perplexity_change']:+.2%}" for row in rows]),
     ]
+    if "perplexity_unmarked_change" in rows[0]:
+        found.append(("without marks", [f"{row['perplexity_unmarked_change']:+.2%}" for row in rows]))
     for name in rows[0]["retention"]["accuracy"]:
         found.append((name, [f"{row['retention']['accuracy'][name]:.3f}" for row in rows]))
     for name in ("distinct_2", "repetition", "stopped", "tokens_per_second", "bleu", "rouge_l"):
