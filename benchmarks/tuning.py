@@ -17,13 +17,13 @@ import platform
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import psutil
-from scipy.special import logit
+from scipy.special import expit, logit
 
 import zhiyin as zy
 from zhiyin.artifacts import write_text
@@ -42,7 +42,7 @@ from zhiyin.rank.timeline import Telling
 from zhiyin.registry import resolve
 from zhiyin.testing.collaboration import behaviour_logits
 from zhiyin.testing.general import general_exam
-from zhiyin.testing.people import collm_people, labels_of, shares_told, tallrec_people
+from zhiyin.testing.people import collm_people, labels_of, shares_told, tallrec_people, tallrec_users
 from zhiyin.types import FloatArray
 
 MODEL = "smollm2-135m"
@@ -51,7 +51,7 @@ FOLDER = Path("runs/experiments/tuning")
 SEEDS = (7, 8, 9)
 EVERY = 8000  # prompts that TALLRec has to learn from
 UPPER = {"first_layer": 20}
-GUARD = {"kl": 1.0}
+GUARD = {"kl": 3.0}
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Settings:
 
     ``labels`` None: all; ``prior``: what the model need not learn, "none", "rule", "behaviour" or
     "retrieval"; ``scales``: how much of the adapter is scored; ``exam``: "texts", or "all" with questions and
-    writing; ``watched``: stopped on validation.
+    writing; ``asked``: rows of validation, and of test, that are asked at least, whole examples; None: all.
     """
 
     data: str
@@ -71,24 +71,28 @@ class Settings:
     seed: int = 7
     scales: tuple[float, ...] = (1.0,)
     exam: str = "texts"
-    watched: bool = False
+    asked: int | None = None
 
     @property
     def name(self) -> str:
         """For people, with what tells it from others."""
         guards = "+".join(f"{name}{value:g}" for name, value in self.params.get("guard", {}).items())
         size = "all" if self.labels is None else self.labels
-        parts = [self.data, size, self.method, guards, f"seed{self.seed}", content_key(asdict(self))[:8]]
+        own = {name: value for name, value in asdict(self).items() if value != DEFAULTS.get(name)}
+        parts = [self.data, size, self.method, guards, f"seed{self.seed}", content_key(own)[:8]]
         return "-".join(str(one) for one in parts if one)
+
+
+DEFAULTS = {one.name: one.default for one in fields(Settings)}
 
 
 def quick() -> dict[str, list[Settings]]:
     """A few runs, smaller."""
     few = {"epochs": 3, "batch": 64, **UPPER, "guard": GUARD}
     return {
-        "few": [Settings("tallrec", labels, "lora", few) for labels in (64, 256)],
+        "few": [Settings("tallrec", 64, "lora", few, asked=500)],
         "many": [],
-        "collm": [Settings("collm", 4000, "lora", {"epochs": 1, "batch": 64, **UPPER}, "behaviour")],
+        "collm": [Settings("collm", 2000, "lora", {"epochs": 1, "batch": 64, **UPPER}, asked=1500)],
         "shop": [Settings("shop", 100, "lora", {"epochs": 1, **UPPER}, "retrieval")],
         "front": [],
     }
@@ -102,9 +106,8 @@ def groups(seeds: Sequence[int]) -> dict[str, list[Settings]]:
     return {
         "few": [
             Settings("tallrec", labels, "lora", {**few, "guard": guard}, seed=seed)
-            for labels in (256, 64, 16)
+            for labels, guard in ((256, {}), (256, GUARD), (64, GUARD), (16, GUARD))
             for seed in seeds
-            for guard in ({}, GUARD)
         ],
         "many": [
             Settings("tallrec", EVERY, method, {**params, "guard": guard}, seed=seed)
@@ -113,9 +116,13 @@ def groups(seeds: Sequence[int]) -> dict[str, list[Settings]]:
             for guard in ({}, GUARD)
         ],
         "collm": [
-            Settings("collm", None, "lora", {**many, **UPPER, "evaluations": 4}, prior, seed, watched=True)
+            Settings("collm", None, "lora", {**many, **UPPER}, prior, seed)
             for seed in seeds
-            for prior in ("behaviour", "none")
+            for prior in ("none", "behaviour")
+        ]
+        + [
+            Settings("collm-told", 8000, "lora", {**many, **UPPER}, seed=seeds[0]),
+            Settings("collm", None, "lora", {**many, **UPPER, "objective": "ranking"}, seed=seeds[0]),
         ],
         "shop": [
             Settings("shop", 400, "lora", {"epochs": 2, **UPPER, "guard": guard}, "retrieval", seed)
@@ -123,10 +130,10 @@ def groups(seeds: Sequence[int]) -> dict[str, list[Settings]]:
             for guard in ({}, GUARD)
         ],
         "front": [
-            Settings("tallrec", 256, method, {**few, **params}, scales=(0.25, 0.5, 0.75, 1.0), exam="all")
+            Settings("tallrec", 256, method, {**few, **params}, scales=(0.5, 1.0), exam="all")
             for method, params in (
                 ("lora", {}),
-                *(("lora", {"guard": {"kl": kl}}) for kl in (0.3, 1.0, 3.0)),
+                *(("lora", {"guard": {"kl": kl}}) for kl in (0.3, 1.0, 3.0, 10.0)),
                 ("lora", {"guard": {"replay": 1.0}}),
                 ("lora", {"guard": {"l2_sp": 0.1}}),
                 ("lora", {"guard": {"ewc": 100.0}}),
@@ -139,11 +146,27 @@ def groups(seeds: Sequence[int]) -> dict[str, list[Settings]]:
 
 @dataclass(frozen=True)
 class Part:
-    """Examples, the rows that their branches are, and what something else says of each, log-odds."""
+    """Examples, the rows that their branches are, and what something else says of each, log-odds.
+
+    ``size``: rows of the whole part.
+    """
 
     examples: list[PackedExample]
     places: np.ndarray
     others: FloatArray
+    size: int
+
+    def some(self, labels: int | None, seed: int) -> Part:
+        """Drawn examples until they have so many labels; None: all."""
+        if labels is None:
+            return self
+        ends = np.cumsum([len(one.labels) for one in self.examples])
+        order = generator(seed, 0, stream="labels").permutation(len(ends))
+        sizes = np.diff(ends, prepend=0)
+        count = int(np.searchsorted(np.cumsum(sizes[order]), labels)) + 1
+        chosen = order[:count]
+        rows = np.concatenate([np.arange(ends[one] - sizes[one], ends[one]) for one in chosen])
+        return Part([self.examples[one] for one in chosen], self.places[rows], self.others[rows], self.size)
 
     def shown(self, prior: str) -> list[PackedExample]:
         """The examples, the others' log-odds as their priors where there are any."""
@@ -168,19 +191,19 @@ def tallrec(settings: Settings, part: str) -> Part:
     examples, places = tallrec_people(
         part, telling=TELLING, rows=rows, block=block, told_too=part == "train" and settings.labels != EVERY
     )
-    return Part(examples, places, logit(shares_told(TELLING, examples)))
+    return Part(examples, places, logit(shares_told(TELLING, examples)), len(tallrec_users(part)))
 
 
 def collm(settings: Settings, part: str) -> Part:
-    """Rows as timelines, beside them the behaviour model; of train so many labels, whole examples."""
-    examples, places = collm_people(part, telling=TELLING, dislikes=True)
-    if settings.labels is not None and part == "train":
-        parts = np.split(places, np.cumsum([len(one.labels) for one in examples])[:-1])
-        order = generator(settings.seed, 0, stream="labels").permutation(len(examples))
-        count = int(np.searchsorted(np.cumsum([len(parts[one]) for one in order]), settings.labels)) + 1
-        examples = [examples[one] for one in order[:count]]
-        places = np.concatenate([parts[one] for one in order[:count]])
-    return Part(examples, places, behaviour_logits(part, seed=settings.seed)[places])
+    """Rows as timelines, beside them the behaviour model; of train so many labels, whole examples.
+
+    "collm-told": what the behaviour model says stands in words beside each title.
+    """
+    others = behaviour_logits(part, seed=settings.seed)
+    shares = expit(others) if settings.data == "collm-told" else None
+    examples, places = collm_people(part, telling=TELLING, shares=shares)
+    found = Part(examples, places, others[places], len(others))
+    return found.some(settings.labels if part == "train" else None, settings.seed)
 
 
 def shop(settings: Settings) -> dict[str, Any]:
@@ -209,23 +232,25 @@ def settings_folder(settings: Settings) -> Path:
     return cache_folder() / "experiments" / settings.name
 
 
-LOADERS = {"tallrec": tallrec, "collm": collm}
+LOADERS = {"tallrec": tallrec, "collm": collm, "collm-told": collm}
 
 
 def run(settings: Settings) -> dict[str, Any]:
     """Tune, score validation and test, examine."""
     load = LOADERS[settings.data]
     parts = {part: load(settings, part) for part in ("train", "valid", "test")}
+    for part in ("valid", "test"):
+        parts[part] = parts[part].some(settings.asked, settings.seed)
     model = zy.load_language_model(MODEL)
     params = {name: value for name, value in settings.params.items() if value is not None}
     tuner = resolve("tuner", settings.method)(**params, seed=settings.seed, answers=TELLING.answers)
     shown = {part: one.shown(settings.prior) for part, one in parts.items()}
-    tuner.fit(model, shown["train"], shown["valid"] if settings.watched else ())
+    tuner.fit(model, shown["train"])
     examiner = Examiner(model, general_exam(model, questions=settings.exam == "all"))
     found: dict[str, Any] = {"scales": {}, "course": asdict(tuner.course_)}
     for scale in (0.0, *settings.scales):
         found["scales"][f"{scale:g}"] = {
-            **{part: scores_of(tuner, shown[part], parts[part].places, scale) for part in ("valid", "test")},
+            **{part: scores_of(tuner, shown[part], parts[part], scale) for part in ("valid", "test")},
             "retention": examiner.examine(tuner.language_model(scale)).to_dict(),
         }
     found["train_labels"] = len(labels_of(shown["train"]))
@@ -235,8 +260,8 @@ def run(settings: Settings) -> dict[str, Any]:
 
 
 def scores_of(
-    tuner: Tuner, examples: Sequence[PackedExample], places: np.ndarray, scale: float
-) -> list[float]:
+    tuner: Tuner, examples: Sequence[PackedExample], part: Part, scale: float
+) -> list[float | None]:
     """Margins by row; those of the base model are the same in every run, and kept."""
     cache = ArrayCache(cache_folder() / "experiments" / "base")
     key = content_key(zy.__version__, MODEL, tuner.config.answers, [asdict(one) for one in examples])
@@ -245,14 +270,14 @@ def scores_of(
         found = np.concatenate(tuner.scores(examples, scale=scale))
         if scale == 0.0:
             cache.put(key, found)
-    return ordered(found, places)
+    return [None if np.isnan(one) else round(float(one), 5) for one in by_row(found, part)]
 
 
-def ordered(values: FloatArray, places: np.ndarray) -> list[float]:
-    """Values by row, to five digits."""
-    made = np.full(int(places.max()) + 1, np.nan)
-    made[places] = values
-    return [round(float(one), 5) for one in made]
+def by_row(values: FloatArray, part: Part) -> FloatArray:
+    """Values of branches by row of the part, NaN where none asks."""
+    made = np.full(part.size, np.nan)
+    made[part.places] = values
+    return made
 
 
 def truth(settings: Settings, part: str) -> tuple[FloatArray, FloatArray]:
@@ -261,16 +286,16 @@ def truth(settings: Settings, part: str) -> tuple[FloatArray, FloatArray]:
     They stand in no file of results: the data sets may not ship.
     """
     found = LOADERS[settings.data](settings, part)
-    labels, others = ordered(labels_of(found.examples), found.places), ordered(found.others, found.places)
-    return np.array(labels), np.array(others)
+    return by_row(labels_of(found.examples), found), by_row(found.others, found)
 
 
 def summary(settings: Settings, found: dict[str, Any]) -> Iterator[str]:
     """A line for each scale."""
     labels, others = truth(settings, "test")
     for scale, one in found["scales"].items():
-        scores, kept = np.array(one["test"]), one["retention"]
-        alone, both = (prediction.auc(labels, it) for it in (scores, scores + others))
+        scores, kept = np.array(one["test"], dtype=np.float64), one["retention"]
+        rows = ~np.isnan(scores)
+        alone, both = (prediction.auc(labels[rows], it[rows]) for it in (scores, scores + others))
         told = f"test AUC {alone:.4f}, with the other {both:.4f}; KL {kept['kl']:.5f}"
         yield f"{scale:>5}: {told}, perplexity {kept['perplexity']:.3f}"
 

@@ -35,7 +35,12 @@ def truth_of(run: Run, part: str) -> tuple[FloatArray, FloatArray]:
     """Labels, and what something else says, of a part's rows."""
     own = run["settings"]
     few = own["labels"] != EVERY
-    return _truth(own["data"], 1 if few and own["data"] == "tallrec" else own["labels"], own["seed"], part)
+    return _truth(
+        own["data"].removesuffix("-told"),
+        1 if few and own["data"] == "tallrec" else own["labels"],
+        own["seed"],
+        part,
+    )
 
 
 @cache
@@ -44,8 +49,19 @@ def _truth(data: str, labels: int | None, seed: int, part: str) -> tuple[FloatAr
 
 
 def scores_of(run: Run, part: str, scale: str) -> FloatArray:
-    """Margins of a part's rows."""
-    return np.array(run["scales"][scale][part])
+    """Margins of a part's rows, NaN where none was asked."""
+    return np.array(run["scales"][scale][part], dtype=np.float64)
+
+
+def asked(run: Run, part: str) -> BoolArray:
+    """The rows of a part that were asked."""
+    return ~np.isnan(scores_of(run, part, "0"))
+
+
+def quality(run: Run, scale: str) -> float:
+    """AUC on test."""
+    rows = asked(run, "test")
+    return prediction.auc(truth_of(run, "test")[0][rows], scores_of(run, "test", scale)[rows])
 
 
 def blended(run: Run, scale: str) -> tuple[FloatArray, list[float]]:
@@ -53,8 +69,9 @@ def blended(run: Run, scale: str) -> tuple[FloatArray, list[float]]:
     both = {
         part: np.stack([truth_of(run, part)[1], scores_of(run, part, scale)], 1) for part in ("valid", "test")
     }
-    fitted = LogisticRegression(C=100.0).fit(both["valid"], truth_of(run, "valid")[0] > 0.5)
-    return fitted.decision_function(both["test"]), fitted.coef_[0].tolist()
+    rows = asked(run, "valid")
+    fitted = LogisticRegression(C=100.0).fit(both["valid"][rows], truth_of(run, "valid")[0][rows] > 0.5)
+    return both["test"] @ fitted.coef_[0] + fitted.intercept_[0], fitted.coef_[0].tolist()
 
 
 def systems(run: Run, scale: str) -> dict[str, FloatArray]:
@@ -76,8 +93,8 @@ def users_of(run: Run) -> np.ndarray:
 
 def table_of(run: Run, rows: BoolArray | None = None, *, scale: str = "1") -> list[str]:
     """A line for each system."""
-    users, labels = users_of(run), truth_of(run, "test")[0].astype(int)
-    mask = np.ones(len(users), dtype=bool) if rows is None else rows
+    users, labels = users_of(run), (truth_of(run, "test")[0] > 0.5).astype(int)
+    mask = asked(run, "test") if rows is None else rows & asked(run, "test")
     scores = {name: one[mask] for name, one in systems(run, scale).items()}
     found = evaluate_predictions(scores, users[mask], labels[mask], baseline="without").to_dict()
     lines = []
@@ -103,8 +120,8 @@ def few(runs: Sequence[Run]) -> Iterator[str]:
 
 def kept(runs: Sequence[Run]) -> Iterator[str]:
     """What guarded runs keep of the gain of those without, and of the base model."""
-    yield "| run | AUC, base | AUC | gain kept | guarded minus not, paired | perplexity | KL |"
-    yield "| --- | --- | --- | --- | --- | --- | --- |"
+    yield "| run | AUC, base | AUC | gain kept | guarded minus not | perplexity | without <unk> | KL |"
+    yield "| --- | --- | --- | --- | --- | --- | --- | --- |"
     pairs: dict[Any, list[Run]] = defaultdict(list)
     for run in runs:
         own = run["settings"]
@@ -112,34 +129,41 @@ def kept(runs: Sequence[Run]) -> Iterator[str]:
     for found in pairs.values():
         plain = next((one for one in found if not one["settings"]["params"].get("guard")), None)
         for run in found:
-            labels = truth_of(run, "test")[0].astype(int)
-            base, tuned = (prediction.auc(labels, scores_of(run, "test", scale)) for scale in ("0", "1"))
+            base, tuned = quality(run, "0"), quality(run, "1")
             about = run["scales"]["1"]["retention"]
-            change = about["perplexity"] / run["scales"]["0"]["retention"]["perplexity"] - 1
+            changes = [_change(run, name) for name in ("perplexity", "perplexity_unmarked")]
             share = difference = ""
             if plain is not None and plain is not run:
-                best = prediction.auc(labels, scores_of(plain, "test", "1"))
-                share = f"{(tuned - base) / (best - base):.0%}"
-                scores = {"plain": scores_of(plain, "test", "1"), "own": scores_of(run, "test", "1")}
-                told = evaluate_predictions(scores, users_of(run), labels, baseline="plain").to_dict()
+                share = f"{(tuned - base) / (quality(plain, '1') - base):.0%}"
+                rows = asked(run, "test")
+                labels = truth_of(run, "test")[0][rows].astype(int)
+                both = {"plain": plain, "own": run}
+                scores = {name: scores_of(one, "test", "1")[rows] for name, one in both.items()}
+                told = evaluate_predictions(scores, users_of(run)[rows], labels, baseline="plain").to_dict()
                 difference = "{mean:+.4f} [{low:+.4f}, {high:+.4f}]".format(
                     **told["differences"]["own"]["auc"]
                 )
             yield (
                 f"| {_about(run)} | {base:.4f} | {tuned:.4f} | {share} | {difference} "
-                f"| {change:+.2%} | {about['kl']:.4f} |"
+                f"| {' | '.join(changes)} | {about['kl']:.4f} |"
             )
+
+
+def _change(run: Run, name: str) -> str:
+    """Of a measure of retention, against the base model; empty where it was not taken."""
+    now, before = (run["scales"][scale]["retention"].get(name) for scale in ("1", "0"))
+    return "" if now is None else f"{now / before - 1:+.2%}"
 
 
 def collaboration(runs: Sequence[Run]) -> Iterator[str]:
     """CoLLM: all, warm and cold rows."""
     warm = collm_movielens("test")["not_cold"].to_numpy() == 1
-    yield "| prior, seed | rows | system | AUC | within-user AUC | AUC, paired | within-user, paired |"
+    yield "| labels, way, seed | rows | system | AUC | within-user AUC | AUC, paired | within-user, paired |"
     yield "| --- | --- | --- | --- | --- | --- | --- |"
     for run in runs:
         for name, rows in (("all", warm | ~warm), ("warm", warm), ("cold", ~warm)):
             for line in table_of(run, rows):
-                yield f"| {run['settings']['prior']}, {run['settings']['seed']} | {name} {line}"
+                yield f"| {_way(run['settings'])} | {name} {line}"
 
 
 def shops(runs: Sequence[Run]) -> Iterator[str]:
@@ -156,13 +180,12 @@ def page(runs: Sequence[Run], folder: Path) -> None:
     """The retention report of all runs that were examined with questions."""
     rows: list[Standing] = []
     for run in runs:
-        labels = truth_of(run, "test")[0].astype(int)
         for scale, one in run["scales"].items():
             if scale == "0" and rows:
                 continue
             name = "base" if scale == "0" else _name(run["settings"])
-            quality = prediction.auc(labels, np.array(one["test"]))
-            rows.append(Standing(name, float(scale), quality, Retention(**one["retention"])))
+            kept_of = Retention(**one["retention"])
+            rows.append(Standing(name, float(scale), quality(run, scale), kept_of))
     folder.mkdir(parents=True, exist_ok=True)
     about = {"seed": 7, "date": runs[0]["date"], "script": "benchmarks/tuning.py --group front"}
     write_retention_report(folder, retention_dict(rows, quality="AUC on TALLRec's test part", about=about))
@@ -171,6 +194,13 @@ def page(runs: Sequence[Run], folder: Path) -> None:
 def _about(run: Run) -> str:
     own = run["settings"]
     return f"{own['labels']}, {_name(own)}, seed {own['seed']}"
+
+
+def _way(settings: Mapping[str, Any]) -> str:
+    """How the behaviour model, if at all, was told to the language model."""
+    way = "in the prompt" if settings["data"].endswith("-told") else f"prior: {settings['prior']}"
+    objective = settings["params"].get("objective", "yes-no")
+    return f"{settings['labels'] or 'all'}, {way}, {objective}, seed {settings['seed']}"
 
 
 def _name(settings: Mapping[str, Any]) -> str:
@@ -195,7 +225,7 @@ def main() -> None:
     for heading, lines in (
         ("TALLRec", few([run for run in prompts if run["settings"]["labels"] <= 256])),
         ("Retention", kept([run for run in prompts if run["settings"]["labels"] >= 256])),
-        ("CoLLM", collaboration([run for run in texts if run["settings"]["data"] == "collm"])),
+        ("CoLLM", collaboration([run for run in texts if run["settings"]["data"].startswith("collm")])),
         ("Online Retail", shops([run for run in texts if run["settings"]["data"] == "shop"])),
     ):
         print(f"## {heading}\n\n" + "\n".join(lines) + "\n")

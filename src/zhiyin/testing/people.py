@@ -11,6 +11,7 @@ import numpy.typing as npt
 import polars as pl
 
 from zhiyin.lm.tuning.examples import PackedExample
+from zhiyin.rank.company import in_words
 from zhiyin.rank.timeline import Asked, Events, Telling, timeline
 from zhiyin.testing.realdata import collm_items, collm_movielens, tallrec_movie
 from zhiyin.types import FloatArray
@@ -50,12 +51,17 @@ def film_title(text: str) -> str:
 
 
 def collm_people(
-    part: str, *, telling: Telling, dislikes: bool = False, most: int = 50, block: int = 64
+    part: str,
+    *,
+    telling: Telling,
+    shares: FloatArray | None = None,
+    most: int = 50,
+    block: int = 64,
 ) -> tuple[list[PackedExample], Numbers]:
     """CoLLM's rows of a part as questions, each after the user's earlier likes in any part.
 
-    ``dislikes``: after the earlier dislikes of train too. CoLLM's own histories leave them out, but what
-    learns from train knows them; those of later parts are never shown.
+    ``shares``: by row of the part, how many of the people with the user's taste chose the film, told beside
+    its title.
 
     Returns
     -------
@@ -63,12 +69,8 @@ def collm_people(
         And the number of the row in the part that each branch is, all examples end to end.
     """
     titles = {int(item): film_title(text) for item, text in collm_items().iter_rows()}
-    frames = [
-        collm_movielens(one).with_row_index("row").with_columns(part=pl.lit(one))
-        for one in PARTS[: PARTS.index(part) + 1]
-    ]
-    shown = (pl.col("label") == 1) | (pl.lit(dislikes) & (pl.col("part") == "train"))
-    known = pl.concat(frames).filter(shown).sort("timestamp")
+    frames = [collm_movielens(one).with_row_index("row") for one in PARTS[: PARTS.index(part) + 1]]
+    known = pl.concat(frames).filter(pl.col("label") == 1).sort("timestamp")
     past = {int(user[0]): rows for user, rows in known.group_by(["user_id"], maintain_order=True)}
     examples, places = [], []
     for (user,), rows in frames[-1].group_by(["user_id"], maintain_order=True):
@@ -78,9 +80,13 @@ def collm_people(
             [titles[int(item)] for item in before["item_id"]],
             before["label"].to_numpy() == 1,
         )
+        names = [titles[int(item)] for item in rows["item_id"]]
+        if shares is not None:
+            known_shares = shares[rows["row"].to_numpy()].tolist()
+            names = [in_words(*pair) for pair in zip(names, known_shares, strict=True)]
         asked = Asked(
             rows["timestamp"].to_numpy().astype(np.float64),
-            [titles[int(item)] for item in rows["item_id"]],
+            names,
             rows["label"].to_numpy().astype(np.float64),
         )
         for example, chosen in timeline(telling, events, asked, name=str(user), most=most, block=block):

@@ -18,14 +18,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from zhiyin import __version__
+from zhiyin.caches import ArrayCache, content_key
 from zhiyin.draws import generator
 from zhiyin.errors import InputError
 from zhiyin.lm.causal import CausalLanguageModel
+from zhiyin.lm.find import cache_folder
 from zhiyin.lm.retention.divergence import Tokens, compare, next_words, read
 from zhiyin.lm.retention.fisher import fisher_information
 from zhiyin.lm.retention.texts import own_texts
 from zhiyin.lm.tuning.config import GuardConfig
 from zhiyin.lm.tuning.learner import Learner
+from zhiyin.lm.tuning.lower import MOST_BYTES
 from zhiyin.lm.tuning.rows import text_row
 from zhiyin.lm.tuning.training import Guarding
 
@@ -34,8 +38,8 @@ if TYPE_CHECKING:
 
 __all__ = ["guards"]
 
-OWN_TEXTS, HELD_OUT = 320, 32
-FISHER_TEXTS = 48
+OWN_TEXTS, HELD_OUT = 128, 32
+FISHER_TEXTS = 24
 
 
 def guards(
@@ -96,8 +100,20 @@ class _Shown:
         tokens = [np.array(row[: learner.longest], dtype=np.int64) for row in rows if len(row) > 1]
         if not tokens:
             raise InputError("There are no texts to guard on", expected="two tokens or more", received="none")
+        cache = ArrayCache(cache_folder() / "activations", max_bytes=MOST_BYTES)
+        versions = (__version__, torch.__version__, base.name)
         with torch.no_grad(), base.lock:
-            return cls(tokens, [read(base.model, one) for one in tokens])
+            keys = [content_key("last", *versions, one.tolist()) for one in tokens]
+            return cls(tokens, [_last(base, one, cache, key) for one, key in zip(tokens, keys, strict=True)])
+
+
+def _last(base: CausalLanguageModel, tokens: Tokens, cache: ArrayCache, key: str) -> Tensor:
+    """Last hidden states of a text, kept on disk: every strength of a guard and every seed reads them."""
+    found = cache.get(key)
+    if found is None:
+        found = read(base.model, tokens).numpy()
+        cache.put(key, found)
+    return torch.from_numpy(found)
 
 
 def _forgotten(base: Any, learner: Learner, told: _Shown) -> float:

@@ -18,7 +18,7 @@ __all__ = ["openings", "own_texts"]
 
 log = get_logger("retention")
 BATCH, HELD = 16, 5
-TEMPERATURE = 0.8
+TEMPERATURE = 1.0
 LANGUAGES = ("en", "zh")
 
 
@@ -43,21 +43,22 @@ def own_texts(
     model: CausalLanguageModel,
     *,
     count: int,
-    tokens: int = 64,
+    tokens: int = 160,
     language: str = "en",
     held_out: bool = False,
     seed: int = 0,
 ) -> list[str]:
     """Openings with what the model writes after them, sampled; kept on disk.
 
-    So a penalty on general text needs nobody's corpus. The samples are a little cooler than the model's
-    distribution, as those of small quantised models are hardly language at temperature 1.
+    So a penalty on general text needs nobody's corpus. Long samples at temperature 1 guard better than short
+    and cool ones: they wander, and the model reads in many contexts, though little of it is good language.
 
     Parameters
     ----------
     model : CausalLanguageModel
     count : int
-        Texts, >= 1; openings take turns, each time with other samples.
+        Texts, >= 1: by turns a question answered and a text gone on with; openings come again with other
+        samples.
     tokens : int
         Written after each opening, at most.
     language : {"en", "zh"}
@@ -73,9 +74,11 @@ def own_texts(
     """
     questions, beginnings = openings(language)
     chats = [model.chat_prompt([{"role": "user", "content": one}]) for one in questions]
-    every = [*chats, *beginnings]
-    prompts = [one for place, one in enumerate(every) if (place % HELD == 0) == held_out]
-    key = content_key("own-texts", model.name, prompts, count, tokens, seed, TEMPERATURE)
+    kinds = [
+        [one for place, one in enumerate(kind) if (place % HELD == 0) == held_out]
+        for kind in (beginnings, chats)
+    ]
+    key = content_key("own-texts", model.name, kinds, count, tokens, seed, TEMPERATURE)
     file = cache_folder() / "texts" / f"{key}.json"
     if file.is_file():
         try:
@@ -84,8 +87,11 @@ def own_texts(
                 return [str(one) for one in kept]
         except ArtifactError as error:
             log.warning("texts that cannot be read are written again", reason=str(error))
-    order = generator(seed, 0, stream="openings").permutation(len(prompts))
-    asked = [prompts[order[number % len(prompts)]] for number in range(count)]
+    turns = [
+        generator(seed, place, stream="openings").permutation(kind).tolist()
+        for place, kind in enumerate(kinds)
+    ]
+    asked = [turns[number % 2][number // 2 % len(turns[number % 2])] for number in range(count)]
     made: list[str] = []
     for first in progress(range(0, count, BATCH), "the model writes", total=-(-count // BATCH)):
         part = asked[first : first + BATCH]

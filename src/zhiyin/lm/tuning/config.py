@@ -27,7 +27,7 @@ class GuardConfig(config.Config):
     replay: float = Field(default=0.0, ge=0)
     l2_sp: float = Field(default=0.0, ge=0)
     ewc: float = Field(default=0.0, ge=0)
-    tokens: int = Field(default=64, ge=8, le=65_536)
+    tokens: int = Field(default=128, ge=8, le=65_536)
     language: Literal["en", "zh"] = "en"
     most_kl: float | None = Field(default=None, gt=0)
 

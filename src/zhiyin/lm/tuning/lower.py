@@ -22,7 +22,7 @@ from zhiyin.lm.exchange import exchanged_attention
 from zhiyin.lm.find import cache_folder
 from zhiyin.lm.tuning.rows import Row
 
-__all__ = ["Lower"]
+__all__ = ["MOST_BYTES", "Lower"]
 
 MOST_BYTES = 8 << 30
 
