@@ -5,6 +5,8 @@ import pytest
 import torch
 
 from zhiyin.errors import InputError
+from zhiyin.lm.retention import guards
+from zhiyin.lm.retention.divergence import read
 from zhiyin.lm.retention.fisher import fisher_information
 from zhiyin.lm.retention.texts import openings, own_texts
 from zhiyin.registry import names, resolve
@@ -82,6 +84,8 @@ def test_a_model_writes_its_own_texts_once(base):
     questions, beginnings = openings()
     starts = (*(base.chat_prompt([{"role": "user", "content": one}]) for one in questions), *beginnings)
     assert all(text.startswith(starts) for text in first)
+    # A text gone on with and a question answered take turns.
+    assert [text.startswith(beginnings) for text in first] == [True, False, True, False, True]
     assert len(openings("zh")[0]) >= 10 and len(beginnings) >= 30
     with pytest.raises(InputError, match="language"):
         openings("fr")
@@ -102,6 +106,18 @@ def test_texts_to_measure_on_begin_otherwise(base):
         {one for one in told if any(text.startswith(one) for text in texts)} for texts in (guarded, measured)
     ]
     assert starts[0] and starts[1] and not starts[0] & starts[1] and starts[0] | starts[1] == set(told)
+
+
+def test_what_the_base_model_makes_of_its_texts_is_kept(base, tastes, monkeypatch):
+    count = []
+    monkeypatch.setattr(guards, "read", lambda *given: count.append(1) or read(*given))
+    texts = ["what nobody has read before", "and this neither"]
+    found = []
+    for strength in (1.0, 1.0, 2.0):
+        tuner = resolve("tuner", "lora")(**QUICK, learning_rate=3e-3, guard={"kl": strength})
+        tuner.fit(base, tastes(4, 1), texts=texts, held_out=["as little as this"])
+        found.append((len(count), tuner.course_.looks[-1].kl))
+    assert found[0][0] == 3 == found[2][0] and found[0] == found[1] != found[2]
 
 
 def test_texts_of_one_token_are_none(base, tastes):
