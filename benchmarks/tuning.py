@@ -116,11 +116,8 @@ def groups(seeds: Sequence[int]) -> dict[str, list[Settings]]:
             for guard in ({}, GUARD)
         ],
         "collm": [
-            Settings("collm", None, "lora", {**many, **UPPER}, prior, seed)
-            for seed in seeds
-            for prior in ("none", "behaviour")
-        ]
-        + [
+            Settings("collm", None, "lora", {**many, **UPPER}, seed=seeds[0]),
+            Settings("collm", None, "lora", {**many, **UPPER}, "behaviour", seeds[0]),
             Settings("collm-told", 8000, "lora", {**many, **UPPER}, seed=seeds[0]),
             Settings("collm", None, "lora", {**many, **UPPER, "objective": "ranking"}, seed=seeds[0]),
         ],
@@ -134,11 +131,11 @@ def groups(seeds: Sequence[int]) -> dict[str, list[Settings]]:
             for method, params in (
                 ("lora", {}),
                 *(("lora", {"guard": {"kl": kl}}) for kl in (0.3, 1.0, 3.0, 10.0)),
+                ("full", {"first_layer": None, "learning_rate": 2e-5}),
                 ("lora", {"guard": {"replay": 1.0}}),
                 ("lora", {"guard": {"l2_sp": 0.1}}),
                 ("lora", {"guard": {"ewc": 100.0}}),
                 ("dora", {}),
-                ("full", {"first_layer": None, "learning_rate": 2e-5}),
             )
         ],
     }

@@ -105,7 +105,7 @@ def ordinary(prompts: Sequence[PackedExample], valid: Sequence[PackedExample], s
 def packed(
     chosen: Sequence[PackedExample], valid: Sequence[PackedExample], seed: int, *, first_layer: int = 0
 ) -> dict[str, Any]:
-    """What the library does; adapters from ``first_layer`` on."""
+    """What the library does, from loaded model to tuned one; adapters from ``first_layer`` on."""
     model = zy.load_language_model(MODEL)
     tuner = resolve("tuner", "lora")(
         rank=RANK,
@@ -117,10 +117,13 @@ def packed(
         answers=TELLING.answers,
         first_layer=first_layer,
     )
+    start = time.perf_counter()
     tuner.fit(model, chosen)
-    course = tuner.course_
+    seconds = time.perf_counter() - start
     scores = np.concatenate(tuner.scores(valid))
-    return told(course.seconds, sum(len(one.labels) for one in chosen), course.tokens, scores, valid)
+    with tempfile.TemporaryDirectory() as folder:
+        tuner.save(Path(folder) / "made")  # so that nothing is left to go on from
+    return told(seconds, sum(len(one.labels) for one in chosen), tuner.course_.tokens, scores, valid)
 
 
 def told(
