@@ -51,7 +51,7 @@ FOLDER = Path("runs/experiments/tuning")
 SEEDS = (7, 8, 9)
 EVERY = 8000  # prompts that TALLRec has to learn from
 UPPER = {"first_layer": 20}
-GUARD = {"kl": 3.0}
+GUARD, STRONG = {"kl": 3.0}, {"kl": 10.0}
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def groups(seeds: Sequence[int]) -> dict[str, list[Settings]]:
     return {
         "few": [
             Settings("tallrec", labels, "lora", {**few, "guard": guard}, seed=seed)
-            for labels, guard in ((256, {}), (256, GUARD), (64, GUARD), (16, GUARD))
+            for labels, guard in ((256, {}), (256, GUARD), (256, STRONG), (64, GUARD), (16, GUARD))
             for seed in seeds
         ],
         "many": [

@@ -120,7 +120,7 @@ def few(runs: Sequence[Run]) -> Iterator[str]:
 
 def kept(runs: Sequence[Run]) -> Iterator[str]:
     """What guarded runs keep of the gain of those without, and of the base model."""
-    yield "| run | AUC, base | AUC | gain kept | guarded minus not | perplexity | without <unk> | KL |"
+    yield "| run | AUC, base | AUC | gain kept | guarded minus not | perplexity | without `<unk>` | KL |"
     yield "| --- | --- | --- | --- | --- | --- | --- | --- |"
     pairs: dict[Any, list[Run]] = defaultdict(list)
     for run in runs:
