@@ -21,7 +21,7 @@ experiments-tuning: setup
 
 experiments-tuning-quick: setup
 	@$(BIN)/python benchmarks/tuning.py --quick
-	@$(BIN)/python benchmarks/tuning_tables.py --page runs/experiments/retention
+	@$(BIN)/python benchmarks/tuning_tables.py --results runs/experiments/tuning-quick --page runs/experiments/retention-quick
 
 lint: setup
 	@$(BIN)/ruff check .

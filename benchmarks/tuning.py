@@ -1,8 +1,8 @@
 """Tuned language models on public data: what they recommend, what they keep; one JSON file a run.
 
-A run is named by its settings; what is there already is not run again, and a run that was killed goes on
-where it was. Tables are made from the files: ``benchmarks/tuning_tables.py``. The data sets may not ship:
-they are looked for where ``ZHIYIN_DATA`` says.
+A run is named by its settings and their digest, with all defaults filled in; what is there already is not
+run again, and a run that was killed goes on where it was. Tables are made from the files:
+``benchmarks/tuning_tables.py``. The data sets may not ship: they are looked for where ``ZHIYIN_DATA`` says.
 
     python benchmarks/tuning.py --list
     python benchmarks/tuning.py --group few --quick
@@ -17,7 +17,7 @@ import platform
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,16 +38,16 @@ from zhiyin.lm.tuning.tuner import Tuner
 from zhiyin.pipeline import evaluate_recommender
 from zhiyin.pipeline.evaluation import step_gains
 from zhiyin.pipeline.tuning import tune
-from zhiyin.rank.timeline import Telling
+from zhiyin.rank.timeline import Telling, shares_told
 from zhiyin.registry import resolve
 from zhiyin.testing.collaboration import behaviour_logits
 from zhiyin.testing.general import general_exam
-from zhiyin.testing.people import collm_people, labels_of, shares_told, tallrec_people, tallrec_users
+from zhiyin.testing.people import collm_people, labels_of, tallrec_people, tallrec_users
 from zhiyin.types import FloatArray
 
 MODEL = "smollm2-135m"
 TELLING = Telling("en", "video")
-FOLDER = Path("runs/experiments/tuning")
+FOLDER = Path("runs/experiments")
 SEEDS = (7, 8, 9)
 EVERY = 8000  # prompts that TALLRec has to learn from
 UPPER = {"first_layer": 20}
@@ -78,12 +78,11 @@ class Settings:
         """For people, with what tells it from others."""
         guards = "+".join(f"{name}{value:g}" for name, value in self.params.get("guard", {}).items())
         size = "all" if self.labels is None else self.labels
-        own = {name: value for name, value in asdict(self).items() if value != DEFAULTS.get(name)}
-        parts = [self.data, size, self.method, guards, f"seed{self.seed}", content_key(own)[:8]]
+        known = {name: value for name, value in self.params.items() if value is not None}
+        config = resolve("tuner", self.method)(**known).config.model_dump(mode="json")
+        key = content_key(zy.__version__, MODEL, asdict(self), config)
+        parts = [self.data, size, self.method, guards, f"seed{self.seed}", key[:8]]
         return "-".join(str(one) for one in parts if one)
-
-
-DEFAULTS = {one.name: one.default for one in fields(Settings)}
 
 
 def quick() -> dict[str, list[Settings]]:
@@ -94,7 +93,7 @@ def quick() -> dict[str, list[Settings]]:
         "many": [],
         "collm": [Settings("collm", 2000, "lora", {"epochs": 1, "batch": 64, **UPPER}, asked=1500)],
         "shop": [Settings("shop", 100, "lora", {"epochs": 1, **UPPER}, "retrieval")],
-        "front": [],
+        "front": [Settings("tallrec", 64, "lora", few, scales=(0.5, 1.0), exam="all", asked=500)],
     }
 
 
@@ -134,7 +133,7 @@ def groups(seeds: Sequence[int]) -> dict[str, list[Settings]]:
                 ("full", {"first_layer": None, "learning_rate": 2e-5}),
                 ("lora", {"guard": {"replay": 1.0}}),
                 ("lora", {"guard": {"l2_sp": 0.1}}),
-                ("lora", {"guard": {"ewc": 100.0}}),
+                ("lora", {"guard": {"ewc": 1.0}}),
                 ("dora", {}),
             )
         ],
@@ -208,7 +207,9 @@ def shop(settings: Settings) -> dict[str, Any]:
     split = zy.split_by_time(zy.load_bundled("online-retail"))
     adapter = settings_folder(settings)
     recipe = load_recipe("retail", {"seed": settings.seed})
-    tuned = tune(recipe, split.train, adapter, people=settings.labels or 300, params=dict(settings.params))
+    guard = {"kl": 0.0, "most_kl": None, **settings.params.get("guard", {})}
+    params = {**settings.params, "guard": guard}
+    tuned = tune(recipe, split.train, adapter, people=settings.labels or 300, params=params)
     found: dict[str, Any] = {"tuning": tuned.to_dict()}
     for name, given in (("untuned", None), ("tuned", str(adapter))):
         rank = {"adapter": given, "scoring": "timeline", "examples": 200}
@@ -243,7 +244,9 @@ def run(settings: Settings) -> dict[str, Any]:
     tuner = resolve("tuner", settings.method)(**params, seed=settings.seed, answers=TELLING.answers)
     shown = {part: one.shown(settings.prior) for part, one in parts.items()}
     tuner.fit(model, shown["train"])
-    examiner = Examiner(model, general_exam(model, questions=settings.exam == "all"))
+    told = "".join(text for one in shown["train"] for text in (*one.segments, *one.branches))
+    exam = general_exam(model, questions=settings.exam == "all", known=told)
+    examiner = Examiner(model, exam)
     found: dict[str, Any] = {"scales": {}, "course": asdict(tuner.course_)}
     for scale in (0.0, *settings.scales):
         found["scales"][f"{scale:g}"] = {
@@ -306,13 +309,16 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=list(SEEDS))
     parser.add_argument("--quick", action="store_true", help="one seed, a few runs, smaller")
     parser.add_argument("--only", default="", help="runs whose name has this")
-    parser.add_argument("--out", type=Path, default=FOLDER)
+    parser.add_argument(
+        "--out", type=Path, help="default: runs/experiments/tuning, with --quick tuning-quick"
+    )
     parser.add_argument("--list", action="store_true", help="say what would run, and stop")
     options = parser.parse_args()
     known = quick() if options.quick else groups(options.seeds)
+    folder = options.out or FOLDER / ("tuning-quick" if options.quick else "tuning")
     wanted = [one for name in options.group for one in known[name]]
     for settings in (one for one in wanted if options.only in one.name):
-        path = options.out / f"{settings.name}.json"
+        path = folder / f"{settings.name}.json"
         if options.list or path.is_file():
             print(f"{'done' if path.is_file() else 'missing'} {settings.name}")
             continue

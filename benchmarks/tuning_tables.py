@@ -187,7 +187,11 @@ def page(runs: Sequence[Run], folder: Path) -> None:
             kept_of = Retention(**one["retention"])
             rows.append(Standing(name, float(scale), quality(run, scale), kept_of))
     folder.mkdir(parents=True, exist_ok=True)
-    about = {"seed": 7, "date": runs[0]["date"], "script": "benchmarks/tuning.py --group front"}
+    about = {
+        "seed": runs[0]["settings"]["seed"],
+        "date": runs[0]["date"],
+        "script": "benchmarks/tuning.py --group front",
+    }
     write_retention_report(folder, retention_dict(rows, quality="AUC on TALLRec's test part", about=about))
 
 

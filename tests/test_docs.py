@@ -14,7 +14,7 @@ from zhiyin.cli.app import app
 
 ROOT = Path(__file__).parents[1]
 READMES = ("README.md", "README.zh-CN.md")
-GUIDES = ("docs/guide/data.md", "docs/guide/evaluation.md", "docs/guide/retrieval.md")
+GUIDES = ("docs/guide/data.md", "docs/guide/evaluation.md", "docs/guide/retrieval.md", "docs/guide/tuning.md")
 
 
 def blocks(name, language):

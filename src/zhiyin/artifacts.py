@@ -34,6 +34,7 @@ __all__ = [
     "point_to",
     "read_json",
     "read_version",
+    "replaced",
     "version_names",
     "write_bytes",
     "write_frame",
@@ -81,19 +82,33 @@ def write_bytes(path: Path, content: bytes) -> None:
     ArtifactError
         When the disk refuses; what was there before is unchanged.
     """
+    with replaced(path) as draft:
+        draft.write_bytes(content)
+
+
+@contextlib.contextmanager
+def replaced(path: Path) -> Iterator[Path]:
+    """A temporary file to write; it takes the place of ``path`` when that has worked.
+
+    Raises
+    ------
+    ArtifactError
+        When the disk refuses; what was there before is unchanged.
+    """
     path = Path(path)
     with _explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        os.close(handle)
+        draft = Path(name)
         try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-                file.flush()
+            yield draft
+            with draft.open("rb+") as file:
                 os.fsync(file.fileno())
-            Path(name).chmod(0o644)
-            Path(name).replace(path)
+            draft.chmod(0o644)
+            draft.replace(path)
         except BaseException:
-            Path(name).unlink(missing_ok=True)
+            draft.unlink(missing_ok=True)
             raise
 
 

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save as to_safetensors
+from safetensors.torch import save_file
 from torch import Tensor
 
-from zhiyin.artifacts import write_bytes
+from zhiyin.artifacts import replaced
 from zhiyin.logs import get_logger
 from zhiyin.nesting import behind, under
 
@@ -58,10 +59,11 @@ class Checkpoint:
         for old in self.file.parent.glob("*.safetensors"):
             if time.time() - old.stat().st_mtime > ABANDONED_SECONDS:
                 old.unlink(missing_ok=True)
-        told = {name: value.clone().contiguous() for name, value in state.items()}
+        told = {name: value.detach().contiguous() for name, value in state.items()}
         metadata = {"numbers": json.dumps(dict(numbers))}
         metadata["digest"] = _digest(told, metadata["numbers"])
-        write_bytes(self.file, to_safetensors(told, metadata=metadata))
+        with replaced(self.file) as draft:
+            save_file(told, draft, metadata=metadata)
 
     def read(self, now: Mapping[str, Tensor], optimisers: Sequence[torch.optim.Optimizer]) -> Kept | None:
         """Set the optimisers' moments and give the rest; None where there is nothing to go on from.
@@ -106,5 +108,6 @@ def _shapes(state: Mapping[str, Tensor]) -> dict[str, torch.Size]:
 def _digest(state: Mapping[str, Tensor], numbers: str) -> str:
     digest = hashlib.sha256(numbers.encode())
     for name in sorted(state):
-        digest.update(name.encode() + state[name].contiguous().numpy().tobytes())
+        digest.update(name.encode())
+        digest.update(np.atleast_1d(state[name].contiguous().numpy()).data)
     return digest.hexdigest()

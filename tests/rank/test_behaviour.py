@@ -9,7 +9,7 @@ from zhiyin.errors import ArtifactError, ConfigError, InputError, LeakError, Not
 from zhiyin.evaluate import leaks, prediction
 from zhiyin.rank.behaviour import BehaviourModel
 from zhiyin.rank.behaviour_ranker import BehaviourRanker, list_features
-from zhiyin.rank.calibration import Isotonic
+from zhiyin.rank.calibration import Isotonic, Sigmoid
 from zhiyin.rank.feedback import Feedback, features_after, features_within
 from zhiyin.testing.data import queries_for
 from zhiyin.types import Candidates, Ragged, RankingExamples
@@ -219,3 +219,22 @@ def test_a_damaged_model_is_refused_before_it_is_read(learned, tmp_path):
         file.write_text(json.dumps(damaged))
         with pytest.raises(ArtifactError, match="damaged"):
             BehaviourModel.load(tmp_path)
+
+
+def test_few_examples_of_noise_are_calibrated_to_their_share():
+    rng = np.random.default_rng(0)
+    tops = []
+    for _ in range(20):
+        labels = rng.random(1200) < 0.05
+        tops.append(Sigmoid.fit(rng.normal(size=1200), labels)(np.array([2.5]))[0])
+    assert np.mean(tops) < 0.08
+    assert Sigmoid.fit(np.arange(9.0), np.arange(9) < 4).slope == 0.0  # never less likely where scores rise
+    for labels in (np.ones(3, dtype=bool), np.zeros(3, dtype=bool)):
+        assert 0 < Sigmoid.fit(np.zeros(3), labels)(np.zeros(1))[0] < 1
+
+
+def test_a_sigmoid_finds_the_chances_that_made_the_labels():
+    rng = np.random.default_rng(1)
+    scores = rng.normal(size=20_000)
+    found = Sigmoid.fit(scores, rng.random(20_000) < 1 / (1 + np.exp(1 - 2 * scores)))
+    assert found.slope == pytest.approx(2.0, abs=0.1) and found.constant == pytest.approx(-1.0, abs=0.1)

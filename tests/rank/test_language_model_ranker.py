@@ -126,6 +126,21 @@ def test_letters_are_averaged_over_orders():
         make(scoring="letters", depth=53)
 
 
+def test_a_liking_for_early_places_is_averaged_out():
+    """Also with fewer orders than candidates: each is met early and late."""
+
+    class Early:
+        name = "early"
+        chat_prompt = staticmethod(lambda messages: messages[0]["content"])
+
+        def answer_logits(self, prefix, suffixes, answers):
+            return np.tile(-0.3 * np.arange(len(answers)), (len(suffixes), 1))
+
+    for orders in (2, 4, 6):
+        found = LettersAsking(Early(), "en", orders=orders).scores([], [f"t{n}" for n in range(20)], None)
+        assert np.ptp(found) == pytest.approx(0.0, abs=1e-9)
+
+
 def test_letters_rank_with_the_real_model():
     examples = small_examples()
     after = make(weight=1.0, scoring="letters", orders=2, time_budget=60).fit(examples)

@@ -14,6 +14,7 @@ from zhiyin.lm.causal import CausalLanguageModel, Precision
 from zhiyin.lm.convert import converted_folder
 from zhiyin.lm.find import Source, file_digest, find_model
 from zhiyin.lm.read import prepare_process, read_model
+from zhiyin.lm.tuning.keeping import ABOUT, recover
 from zhiyin.registry import names, resolve
 
 __all__ = ["load_language_model"]
@@ -81,7 +82,8 @@ def load_language_model(
 
 
 def _adapted(base: CausalLanguageModel, folder: Path, scale: float | None) -> CausalLanguageModel:
-    about = folder / "tuning.json"
+    recover(folder)
+    about = folder / ABOUT
     digests = [file_digest(path) for path in (about, *sorted(folder.glob("*.safetensors"))) if path.is_file()]
     key = (content_key(base.name, scale, *digests), "adapter")
     with _loading:

@@ -30,7 +30,6 @@ def product_exam(
     titles: Sequence[str],
     *,
     language: str = "en",
-    texts: Sequence[str] | None = None,
 ) -> Exam:
     """An exam that needs no data set.
 
@@ -41,16 +40,17 @@ def product_exam(
     titles : sequence of str
         Items that nothing was learned of; the first 16 are described.
     language : {"en", "zh"}
-    texts : sequence of str or None
-        Held-out texts; None: 32 that the base model writes itself, others than guards see.
+
+    Returns
+    -------
+    Exam
+        Its texts are 32 that the base model writes itself, others than guards see.
     """
     asked = [
         model.chat_prompt(messages("describe_item", language, title=title)) for title in titles[:DESCRIBED]
     ]
-    found = texts
-    if found is None:
-        found = own_texts(model, count=TEXTS, language=language, held_out=True, seed=SEED)
-    return Exam(found, prompts=asked)
+    texts = own_texts(model, count=TEXTS, language=language, held_out=True, seed=SEED)
+    return Exam([one.whole for one in texts], prompts=asked)
 
 
 def standings(
@@ -58,8 +58,6 @@ def standings(
     valid: Sequence[PackedExample],
     examiner: Examiner,
     scales: Sequence[float] = (1.0,),
-    *,
-    name: str | None = None,
 ) -> list[Standing]:
     """The base model, and the tuned one at each scale.
 
@@ -73,8 +71,6 @@ def standings(
         Of the base model.
     scales : sequence of float
         In (0, 1].
-    name : str or None
-        Of the tuned ones; None: the tuner's.
 
     Raises
     ------
@@ -87,5 +83,5 @@ def standings(
         scores = np.concatenate(tuner.scores(valid, scale=scale))
         quality = prediction.auc(labels, scores + priors)
         kept = examiner.examine(tuner.language_model(scale))
-        found.append(Standing("base" if scale == 0.0 else name or tuner.name, scale, quality, kept))
+        found.append(Standing("base" if scale == 0.0 else tuner.name, scale, quality, kept))
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
@@ -20,49 +21,84 @@ from zhiyin.rank.timeline import Asked, Events, Telling, timeline
 from zhiyin.rank.titles import readable
 from zhiyin.types import RankingExamples
 
-__all__ = ["liked_examples", "listed", "newcomers", "ranked_examples", "tuning_examples", "worth"]
+__all__ = [
+    "Lessons",
+    "history_told",
+    "liked_examples",
+    "listed",
+    "newcomers",
+    "ranked_examples",
+    "tuning_examples",
+    "worth",
+]
 
-DEPTH, NEWEST = 20, 12  # of the rank stage, where the recipe does not say
+DEPTH = 20  # of the rank stage, where the recipe does not say
+TAKEN, LIKED = 12, 50  # newest events that are told
+
+
+@dataclass(frozen=True)
+class Lessons:
+    """What is learned from, what chooses on the way, and what nothing looks at before the end.
+
+    ``learned_until``, ``chosen_until``: all events before these moments taught or chose.
+    """
+
+    train: list[PackedExample]
+    valid: list[PackedExample]
+    test: list[PackedExample]
+    learned_until: float
+    chosen_until: float
 
 
 def tuning_examples(
-    recipe: Recipe, dataset: Dataset, *, valid: float, likes: float | None, people: int
-) -> tuple[list[PackedExample], list[PackedExample]]:
-    """What is learned from, and what is validated on; see ``zhiyin.pipeline.tuning.tune``."""
-    telling = Telling(recipe.language, recipe.scenario)
-    known, late = cut_by_time(dataset, valid)
+    recipe: Recipe, dataset: Dataset, *, valid: float, test: float, likes: float | None, people: int
+) -> Lessons:
+    """Three parts by global time; see ``zhiyin.pipeline.tuning.tune``."""
+    rest, last = cut_by_time(dataset, test)
+    share = valid / (1 - test)
+    known, late = cut_by_time(rest, share)
+    few = max(people // 2, 1)
     if likes is not None:
-        train = liked_examples(telling, known, None, likes, people=people, seed=recipe.seed)
-        held = liked_examples(telling, known, late, likes, people=people // 2, seed=recipe.seed)
+        parts = [
+            liked_examples(recipe, past, asked, likes, people=count)
+            for past, asked, count in ((known, None, people), (known, late, few), (rest, last, few))
+        ]
     else:
-        early, middle = cut_by_time(known, valid)
-        learned = listed(recipe, early, middle, newest=valid)
+        share = share / (1 - share)
+        early, middle = cut_by_time(known, share)
+        learned = listed(recipe, early, middle, newest=share)
         unit = worth(learned)
-        train = ranked_examples(recipe, learned, unit, people=people)
-        held = ranked_examples(recipe, listed(recipe, known, late, newest=valid), unit, people=people // 2)
-    return train, held
+        parts = [ranked_examples(recipe, learned, unit, people=people)]
+        for past, asked in ((known, late), (rest, last)):
+            parts.append(ranked_examples(recipe, listed(recipe, past, asked, newest=share), unit, people=few))
+    return Lessons(parts[0], parts[1], parts[2], known.cut, rest.cut)
 
 
 def newcomers(titles: Sequence[str], examples: Sequence[PackedExample]) -> list[str]:
-    """Some titles that no example tells of or asks about; where there are none, the first ones."""
+    """Some titles that no example tells of or asks about."""
     known = "".join(text for one in examples for text in (*one.segments, *one.branches))
-    found = (title for title in titles if title and readable(title) not in known)
-    return list(islice(found, DESCRIBED)) or [title for title in titles if title][:DESCRIBED]
+    return list(islice((one for one in titles if one and readable(one) not in known), DESCRIBED))
+
+
+def history_told(recipe: Recipe, likes: float | None) -> int:
+    """How many of the newest events the model is told, where a recipe does not say."""
+    return int(recipe.stages.rank.params.get("history") or (TAKEN if likes is None else LIKED))
 
 
 def liked_examples(
-    telling: Telling, known: Dataset, later: Dataset | None, likes: float, *, people: int, seed: int
+    recipe: Recipe, known: Dataset, later: Dataset | None, likes: float, *, people: int
 ) -> list[PackedExample]:
     """Every event is asked about, each after the user's earlier ones.
 
     ``later`` None: the events of ``known`` itself; else those of ``later``, after all earlier ones.
     """
+    telling = Telling(recipe.language, recipe.scenario)
     whole = known if later is None else known.joined(later)
     asking = whole if later is None else later
     past = whole.histories(whole.index_of_users(asking.user_ids))
     new, titles, found = asking.histories(), whole.catalogue.titles, []
     active = np.flatnonzero(new.lengths > 0)
-    for row in np.sort(generator(seed, 0, stream="people").permutation(active)[:people]):
+    for row in np.sort(generator(recipe.seed, 0, stream="people").permutation(active)[:people]):
         user = asking.user_ids[row]
         told, wanted = past.slice(row), new.slice(row)
         events = Events(
@@ -70,7 +106,8 @@ def liked_examples(
         )
         labels = (new.values[wanted] >= likes).astype(np.float64)
         asked = Asked(new.times[wanted], [titles[item] for item in new.items[wanted]], labels)
-        found += [one for one, _ in timeline(telling, events, asked, name=user)]
+        most = history_told(recipe, likes)
+        found += [one for one, _ in timeline(telling, events, asked, name=user, most=most)]
     return found
 
 
@@ -107,7 +144,7 @@ def ranked_examples(
     whether beside each candidate how many took it.
     """
     telling, params = Telling(recipe.language, recipe.scenario), recipe.stages.rank.params
-    newest = int(params.get("history", NEWEST))
+    newest = history_told(recipe, None)
     company = None
     if params.get("company") and examples.others is not None:
         company = Company(examples.others, len(examples.titles))

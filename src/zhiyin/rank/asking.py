@@ -24,7 +24,7 @@ from zhiyin.errors import InputError
 from zhiyin.rank.timeline import Telling
 from zhiyin.rank.titles import readable
 from zhiyin.text import ANSWERS, history_lines, render, split, version
-from zhiyin.types import FloatArray, LanguageModel
+from zhiyin.types import FloatArray, IntArray, LanguageModel
 
 __all__ = [
     "LETTERS",
@@ -50,8 +50,17 @@ class Asking(Protocol):
         """Changes with the model and the text of the prompts."""
         ...
 
-    def scores(self, history: Sequence[str], titles: Sequence[str], wish: str | None) -> FloatArray:
-        """One score a title, float64 [n]; higher: more likely taken."""
+    def scores(
+        self,
+        history: Sequence[str],
+        titles: Sequence[str],
+        wish: str | None,
+        liked: Sequence[bool] | None = None,
+    ) -> FloatArray:
+        """One score a title, float64 [n]; higher: more likely taken.
+
+        ``liked``: of each in the history, where the model was tuned on likes; None: all that was taken.
+        """
         ...
 
 
@@ -64,7 +73,13 @@ class YesNoAsking:
         self.model, self.language, self.scenario = model, language, scenario
         self.version = f"{model.name}|yes-no-{version('will_take', language, scenario=scenario)}"
 
-    def scores(self, history: Sequence[str], titles: Sequence[str], wish: str | None) -> FloatArray:
+    def scores(
+        self,
+        history: Sequence[str],
+        titles: Sequence[str],
+        wish: str | None,
+        liked: Sequence[bool] | None = None,
+    ) -> FloatArray:
         """Logit of yes minus logit of no, float64 [n]."""
         shared: dict[str, str | list[str]] = {"history": _lines(history, self.language)}
         if wish:
@@ -93,7 +108,13 @@ class LikelihoodAsking:
         prompts = "-".join(version(name, language, scenario=scenario) for name in names)
         self.version = f"{model.name}|likelihood-{prompts}"
 
-    def scores(self, history: Sequence[str], titles: Sequence[str], wish: str | None) -> FloatArray:
+    def scores(
+        self,
+        history: Sequence[str],
+        titles: Sequence[str],
+        wish: str | None,
+        liked: Sequence[bool] | None = None,
+    ) -> FloatArray:
         """Log-likelihood ratio, float64 [n]."""
         fields: dict[str, str | list[str]] = {"history": _lines(history, self.language)}
         if wish:
@@ -118,8 +139,10 @@ class LikelihoodAsking:
 class LettersAsking:
     """Shows all candidates with letters and asks for one, in several orders.
 
-    Each order begins at another candidate; the log-shares of the letters are averaged over the orders
-    (Hou et al. 2024, "Large language models are zero-shot rankers for recommender systems", section 4).
+    Orders begin at different candidates, and every second one is the one before it, backwards: what a model
+    gives a place whatever stands there meets the same items early and late. The log-shares of the letters are
+    averaged (Hou et al. 2024, "Large language models are zero-shot rankers for recommender systems",
+    section 4).
     """
 
     together = True
@@ -132,7 +155,13 @@ class LettersAsking:
         prompts = "-".join(version(name, language, scenario=scenario) for name in names)
         self.version = f"{model.name}|letters-{orders}-{prompts}"
 
-    def scores(self, history: Sequence[str], titles: Sequence[str], wish: str | None) -> FloatArray:
+    def scores(
+        self,
+        history: Sequence[str],
+        titles: Sequence[str],
+        wish: str | None,
+        liked: Sequence[bool] | None = None,
+    ) -> FloatArray:
         """Mean log-share of each letter, float64 [n]; at most 52 titles.
 
         Raises
@@ -148,8 +177,7 @@ class LettersAsking:
         shared: dict[str, str | list[str]] = {"history": _lines(history, self.language)}
         if wish:
             shared["wish"] = wish
-        starts = np.unique(np.arange(min(self.orders, count)) * count // min(self.orders, count))
-        shown = [np.roll(np.arange(count), -start) for start in starts]
+        shown = _orders(count, self.orders)
         named = [readable(title) for title in titles]
         prefix, suffixes = split(
             "will_take",
@@ -197,9 +225,16 @@ class TimelineAsking:
         name = model.name if base is None else f"{model.name} beyond {base.name}"
         self.version = f"{name}|timeline-{prompt}-{style}"
 
-    def scores(self, history: Sequence[str], titles: Sequence[str], wish: str | None) -> FloatArray:
+    def scores(
+        self,
+        history: Sequence[str],
+        titles: Sequence[str],
+        wish: str | None,
+        liked: Sequence[bool] | None = None,
+    ) -> FloatArray:
         """Logit of yes minus logit of no, float64 [n]."""
-        events = [self.telling.event(title, True) for title in history]
+        answers = [True] * len(history) if liked is None else liked
+        events = [self.telling.event(title, good) for title, good in zip(history, answers, strict=True)]
         wanted = [self.telling.wish(wish)] if wish else []
         prefix = "".join([self.telling.head, *events, *wanted])
         questions = [self.telling.question(title) for title in titles]
@@ -230,6 +265,16 @@ def make_asking(
     }
     made: Asking = kinds[way](model, language, scenario)
     return made
+
+
+def _orders(count: int, orders: int) -> list[IntArray]:
+    """At most so many orders of so many candidates: rotations, each with its reverse."""
+    turns = min(-(-orders // 2), count)
+    found = []
+    for start in np.arange(turns) * count // turns:
+        turned = np.roll(np.arange(count, dtype=np.int32), -start)
+        found += [turned, turned[::-1]]
+    return found[:orders] if count > 1 else found[:1]
 
 
 def _lines(history: Sequence[str], language: str) -> list[str]:

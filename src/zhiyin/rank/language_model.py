@@ -26,20 +26,30 @@ from zhiyin.caches import ArrayCache, content_key
 from zhiyin.config import parse
 from zhiyin.errors import ConfigError, InputError, NotFittedError
 from zhiyin.lm import cache_folder, load_language_model
+from zhiyin.lm.tuning import keeping
 from zhiyin.logs import get_logger, progress
 from zhiyin.rank.asking import LETTERS, Asking, make_asking
 from zhiyin.rank.blend import Blend, fit_blend, standardise
-from zhiyin.rank.calibration import Isotonic
+from zhiyin.rank.calibration import Sigmoid
 from zhiyin.rank.company import Company, in_words
 from zhiyin.rank.ordering import reorder_head
 from zhiyin.rank.titles import readable
-from zhiyin.types import BoolArray, Candidates, FloatArray, IntArray, LanguageModel, Queries, RankingExamples
+from zhiyin.types import (
+    BoolArray,
+    Candidates,
+    FloatArray,
+    IntArray,
+    LanguageModel,
+    Queries,
+    RankingExamples,
+    ScoreArray,
+)
 
 __all__ = ["LanguageModelRanker"]
 
 log = get_logger("rank")
 SCORE, CHANCE, LATE = "rank.language-model", "rank.language-model.taken", "rank.out_of_time"
-BLOCK = 5
+BLOCK, HISTORY = 5, 12
 NOTHING_LEARNED = Blend(weight=0.0, low=0.0, high=1.0, gain=0.0, users=0)
 
 
@@ -48,7 +58,7 @@ class LanguageModelRanker:
 
     Features of the result: ``rank.language-model`` float32 [U, n], the raw score, NaN where none
     was computed; ``rank.language-model.taken`` float32 [U, n], the probability that the item is taken,
-    calibrated on validation (``Isotonic``), NaN where nothing could be learned; ``rank.out_of_time``
+    calibrated on validation (``Sigmoid``), NaN where nothing could be learned; ``rank.out_of_time``
     bool [U, n], rows that keep their order because the time budget ran out.
     """
 
@@ -62,7 +72,8 @@ class LanguageModelRanker:
         ``company``: how many of ten people with the same taste took an item is said beside its name, except
         to "likelihood"; None: where the adapter was tuned so.
         ``examples``: validation users to learn from. ``time_budget``: seconds a call may take,
-        None: no limit. ``history``: newest items shown to the model.
+        None: no limit. ``history``: newest items shown to the model; None: as many as the adapter was tuned
+        with, else 12.
         """
 
         model: str = "smollm2-135m"
@@ -75,7 +86,7 @@ class LanguageModelRanker:
         company: bool | None = None
         weight: float | None = Field(default=None, ge=0, le=1)
         examples: int = Field(default=60, ge=1)
-        history: int = Field(default=12, ge=1)
+        history: int | None = Field(default=None, ge=1)
         language: Literal["en", "zh"] = "en"
         scenario: str = "retail"
         time_budget: float | None = Field(default=None, gt=0)
@@ -96,11 +107,12 @@ class LanguageModelRanker:
         self.scoring_: str = "yes-no"
         self.blend_: Blend | None = None
         self.trials_: dict[str, Blend] = {}
-        self.chances_: Isotonic | None = None
+        self.chances_: Sigmoid | None = None
         self.company_: Company | None = None
         self._model: LanguageModel | None = None
         self._base: LanguageModel | None = None
         self._own_adapter: Path | None = None
+        self._about: Mapping[str, Any] | None = None
 
     @property
     def weight(self) -> float:
@@ -120,6 +132,7 @@ class LanguageModelRanker:
             When the model cannot be loaded or run.
         """
         self.titles_, self.prices_ = examples.titles, examples.prices
+        self._check_time(examples.queries)
         self.company_ = self._company(examples)
         head = examples.candidates.head(self.config.depth)
         labels = examples.labels[:, : self.config.depth]
@@ -142,7 +155,7 @@ class LanguageModelRanker:
         self.scoring_ = max(self.trials_, key=lambda way: self.trials_[way].gain)
         self.blend_ = self.trials_[self.scoring_]
         mixed = (1 - self.weight) * first + self.weight * seconds[self.scoring_]
-        self.chances_ = Isotonic.fit(mixed[present], labels[present])
+        self.chances_ = Sigmoid.fit(mixed[present], labels[present])
         return self
 
     def rank(self, queries: Queries, candidates: Candidates) -> Candidates:
@@ -198,10 +211,10 @@ class LanguageModelRanker:
         scores = np.full(head.items.shape, np.nan)
         for row in progress(range(len(queries)), f"language model ({way})"):
             items = head.items[row][head.items[row] >= 0]
-            history = queries.histories.items[queries.histories.slice(row)]
-            wanted = self._told(way, history, items)
-            newest = history[-self.config.history :]
-            found = self._scores(asking, newest, wanted, queries.texts[row], deadline)
+            past = queries.histories.slice(row)
+            wanted = self._told(way, queries.histories.items[past], items)
+            shown = self._past(queries.histories.items[past], queries.histories.values[past])
+            found = self._scores(asking, *shown, wanted, queries.texts[row], deadline)
             if found is None:
                 log.warning("time budget exceeded", seconds=budget, left=len(queries) - row)
                 break
@@ -226,14 +239,27 @@ class LanguageModelRanker:
         pairs = zip(wanted, shares, strict=True)
         return [in_words(readable(title), share, self.config.language) for title, share in pairs]
 
+    def _past(self, items: IntArray, values: ScoreArray) -> tuple[list[str], list[bool] | None]:
+        """The newest of a history by name; where the adapter was tuned on likes, which of it are liked."""
+        titles, about = self.titles_ or (), self._tuned()
+        newest = self.config.history or int(about.get("history", HISTORY))
+        known = np.flatnonzero((items >= 0) & (items < len(titles)))[-newest:]
+        likes = about.get("likes")
+        liked = None if likes is None else (values[known] >= likes).tolist()
+        return [titles[item] for item in items[known]], liked
+
     def _scores(
-        self, asking: Asking, newest: IntArray, wanted: list[str], text: str | None, deadline: float
+        self,
+        asking: Asking,
+        history: list[str],
+        liked: list[bool] | None,
+        wanted: list[str],
+        text: str | None,
+        deadline: float,
     ) -> FloatArray | None:
         """Scores of one user's candidates, from the cache where they are; None: out of time."""
-        titles = self.titles_ or ()
-        history = [titles[item] for item in newest if 0 <= item < len(titles)]
         cache = ArrayCache(cache_folder() / "scores", max_bytes=256 << 20)
-        key = content_key(asking.version, history, wanted, text)
+        key = content_key(asking.version, history, liked, wanted, text)
         found = cache.get(key)
         if found is not None and len(found) == len(wanted):
             return found
@@ -243,7 +269,7 @@ class LanguageModelRanker:
         for start in range(0, len(wanted), max(block, 1)):
             if time.monotonic() > deadline:
                 return None
-            parts.append(asking.scores(history, wanted[start : start + block], text))
+            parts.append(asking.scores(history, wanted[start : start + block], text, liked))
         found = np.concatenate(parts)
         cache.put(key, found)
         return found
@@ -267,10 +293,12 @@ class LanguageModelRanker:
         ------
         ConfigError
         """
+        if self._about is not None:
+            return self._about
         adapter = self._adapter()
-        if adapter is None or not (adapter / "tuning.json").is_file():
+        if adapter is None:
             return {}
-        about: Mapping[str, Any] = read_json(adapter / "tuning.json")
+        about = keeping.told(adapter)
         for name in ("language", "scenario", "company"):
             tuned, own = about.get(name), getattr(self.config, name)
             if tuned is not None and own is not None and tuned != own:
@@ -280,7 +308,20 @@ class LanguageModelRanker:
                     received=str(own),
                     hint=f"Set {name} to {tuned}, or tune again.",
                 )
+        self._about = about
         return about
+
+    def _check_time(self, queries: Queries) -> None:
+        """Warn where the weight is learned from what has taught the adapter: there it looks too good."""
+        until = self._tuned().get("learned_until")
+        if until is None or queries.times is None or not (queries.times < float(until)).any():
+            return
+        log.warning(
+            "the adapter has learned from events that its weight is learned from: the weight is too high",
+            adapter=str(self._adapter()),
+            learned_until=until,
+            asked_at=float(queries.times.min()),
+        )
 
     def _adapter(self) -> Path | None:
         """Where the adapter lies: a loaded ranker has a copy of its own."""
@@ -300,7 +341,7 @@ class LanguageModelRanker:
                 {
                     "scoring": self.scoring_,
                     "trials": trials,
-                    "chances": None if self.chances_ is None else self.chances_.to_dict(),
+                    "chances": None if self.chances_ is None else asdict(self.chances_),
                 },
                 indent=1,
             ),
@@ -324,7 +365,7 @@ class LanguageModelRanker:
         ranker.scoring_ = learned["scoring"]
         ranker.blend_ = ranker.trials_.get(ranker.scoring_)
         if learned["chances"] is not None:
-            ranker.chances_ = Isotonic.from_dict(learned["chances"])
+            ranker.chances_ = Sigmoid(**learned["chances"])
         items = pl.read_parquet(folder / "items.parquet")
         ranker.titles_ = tuple(items["title"].to_list())
         ranker.prices_ = items["price"].to_numpy()

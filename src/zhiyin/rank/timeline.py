@@ -6,7 +6,7 @@ one: where the asked item is the next event anyway, the question costs no token 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +19,7 @@ from zhiyin.safety import sanitise
 from zhiyin.text import render
 from zhiyin.types import BoolArray, FloatArray
 
-__all__ = ["Asked", "Events", "Telling", "timeline"]
+__all__ = ["Asked", "Events", "Telling", "shares_told", "timeline"]
 
 STYLES = {
     "en": (" {}:", " Yes", " No", ".", " Wanted now: {}."),
@@ -123,3 +123,13 @@ def timeline(
             name,
         )
         yield example, places
+
+
+def shares_told(telling: Telling, examples: Iterable[PackedExample]) -> FloatArray:
+    """Share of likes among the events that each branch sees, drawn to one half by two, float64 [branches]."""
+    found = []
+    for one in examples:
+        likes = np.cumsum([text.endswith(f"{telling.yes}{telling.end}") for text in one.segments])
+        seen = np.array(one.sees)
+        found.append((likes[seen - 1] + 1.0) / (seen + 1.0))
+    return np.concatenate(found)

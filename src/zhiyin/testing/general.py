@@ -18,10 +18,13 @@ MARKS = (" <unk>",)
 PARAGRAPH, ASKED, DESCRIBED = 400, 100, 16
 
 
-def general_exam(model: CausalLanguageModel, *, texts: int = 48, questions: bool = False) -> Exam:
+def general_exam(
+    model: CausalLanguageModel, *, texts: int = 48, questions: bool = False, known: str = ""
+) -> Exam:
     """WikiText-2's validation text; with ``questions`` parts of ARC-easy, PIQA, COPA, and films to describe.
 
     Texts are paragraphs of at least 400 letters, taken at equal distances. Rare words stand there as "<unk>".
+    No title that is in ``known`` is described.
     """
     with gzip.open(shared_path("general-text", "wikitext2-valid.txt.gz"), "rt", encoding="utf-8") as lines:
         long = [line.strip() for line in lines if len(line) >= PARAGRAPH]
@@ -29,7 +32,9 @@ def general_exam(model: CausalLanguageModel, *, texts: int = 48, questions: bool
     if not questions:
         return Exam(chosen, marks=MARKS)
     asked = {name: _questions(name) for name in QUESTIONS}
-    titles = [film_title(str(title)) for title in collm_items()["title"]][:: 3256 // DESCRIBED][:DESCRIBED]
+    films = [film_title(str(title)) for title in collm_items()["title"]]
+    new = [title for title in films if title not in known]
+    titles = new[:: max(len(new) // DESCRIBED, 1)][:DESCRIBED]
     prompts = [model.chat_prompt(messages("describe_item", "en", title=title)) for title in titles]
     return Exam(chosen, asked, prompts, marks=MARKS)
 

@@ -20,7 +20,6 @@ __all__ = [
     "collm_people",
     "film_title",
     "labels_of",
-    "shares_told",
     "tallrec_people",
     "tallrec_rows",
     "tallrec_users",
@@ -169,16 +168,6 @@ def tallrec_users(part: str) -> Numbers:
     for number, chain in enumerate(_chains(prompts)):
         found[chain] = number
     return found
-
-
-def shares_told(telling: Telling, examples: Iterable[PackedExample]) -> FloatArray:
-    """Share of likes among the events that each branch sees, drawn to one half by two, float64 [branches]."""
-    found = []
-    for one in examples:
-        likes = np.cumsum([text.endswith(f"{telling.yes}{telling.end}") for text in one.segments])
-        seen = np.array(one.sees)
-        found.append((likes[seen - 1] + 1.0) / (seen + 1.0))
-    return np.concatenate(found)
 
 
 def labels_of(examples: Iterable[PackedExample]) -> FloatArray:

@@ -64,6 +64,15 @@ def test_a_model_beside_itself(base):
     assert found.bleu == pytest.approx(100.0) and found.tokens_per_second > 0
 
 
+def test_what_is_written_is_measured(base, monkeypatch):
+    written = ["a b a b a", "c d"]  # the longer one does not end by itself
+    monkeypatch.setattr(Examiner, "_write", lambda self, model: (written, 0.5))
+    found = Examiner(base, Exam(TEXTS, prompts=["say a", "say b"], written=9)).examine(base)
+    assert found.distinct_2 == pytest.approx(3 / 5)  # "a b" and "b a" twice, "c d"
+    assert found.repetition == pytest.approx((3 / 5 + 0) / 2)
+    assert found.stopped == 0.5 and found.tokens_per_second == pytest.approx(24.0)
+
+
 def test_repetition():
     assert _repetition("a b c d".split()) == 0.0
     assert _repetition("a a a a".split()) == 0.75
@@ -73,4 +82,3 @@ def test_repetition():
 def test_nothing_to_examine_on(base):
     with pytest.raises(InputError, match="no text"):
         Examiner(base, Exam(["x"]))
-    assert np.isfinite(Examiner(base, Exam(TEXTS)).divergence(base))

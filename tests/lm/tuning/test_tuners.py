@@ -11,7 +11,7 @@ import torch
 from zhiyin.errors import ArtifactError, ConfigError, InputError, ModelError, NotFittedError
 from zhiyin.evaluate import prediction
 from zhiyin.lm import load_language_model
-from zhiyin.lm.tuning import training
+from zhiyin.lm.tuning import PackedExample, training
 from zhiyin.lm.tuning.merged import fold
 from zhiyin.registry import names, resolve
 
@@ -83,22 +83,58 @@ def test_deltas_are_what_the_weights_differ_by(way, base, tastes):
         torch.testing.assert_close(whole[name], start[name] + delta.detach(), atol=1e-5, rtol=1e-4)
 
 
-def test_a_killed_run_goes_on_to_the_same_result(way, base, tastes, monkeypatch, tmp_path):
-    def fit():
-        return resolve("tuner", way)(**QUICK, evaluations=2).fit(base, tastes(30, 1), tastes(5, 2))
-
-    unbroken = fit()
+def dying_after(steps, monkeypatch):
+    """Each run dies at its first step after so many; what it has is kept after each."""
     monkeypatch.setattr(training, "SAVE_SECONDS", 0.0)
     monkeypatch.setattr(training, "SAVE_SHARE", 1e9)
     step, done = training._Run.step, []
 
     def dying(self, rows):
-        if len(done) == 4:
+        if len(done) == steps:
+            done.clear()
             raise KeyboardInterrupt
         done.append(1)
         step(self, rows)
 
     monkeypatch.setattr(training._Run, "step", dying)
+    return step
+
+
+def test_a_run_killed_again_and_again_gives_the_same(base, tastes, monkeypatch):
+    """At every second step, with everything that draws at random, guards, and layers that do not learn."""
+    settings = {**QUICK, "epochs": 1, "evaluations": 3, "dropout": 0.1, "first_layer": 1, "patience": 9}
+    guard = {"kl": 2.0, "l2_sp": 0.1, "most_kl": 9.0, "tokens": 8}
+
+    def fit():
+        tuner = resolve("tuner", "lora")(**settings, guard=guard)
+        texts = ["the old harbour", "had not seen", "a ship", "in many years"]
+        return tuner.fit(base, tastes(40, 1), tastes(5, 2), texts=texts, held_out=["when the train came"])
+
+    unbroken = fit()
+    unbroken._checkpoint.remove()  # a slow machine has kept it
+    count = len(unbroken.course_.losses)
+    assert count >= 5
+    dying_after(2, monkeypatch)
+    kills, resumed = 0, None
+    while resumed is None:
+        try:
+            resumed = fit()
+        except KeyboardInterrupt:
+            kills += 1
+    assert kills == (count - 1) // 2
+    assert resumed.course_.losses == unbroken.course_.losses
+    assert resumed.course_.looks == unbroken.course_.looks
+    again = dict(resumed.weights())
+    assert all(torch.equal(value, again[name]) for name, value in unbroken.weights())
+
+
+def test_a_killed_run_goes_on_to_the_same_result(way, base, tastes, monkeypatch, tmp_path):
+    def fit():
+        return resolve("tuner", way)(**QUICK, evaluations=2).fit(base, tastes(30, 1), tastes(5, 2))
+
+    unbroken = fit()
+    unbroken._checkpoint.remove()  # a slow machine has kept it
+    step = dying_after(4, monkeypatch)
     with pytest.raises(KeyboardInterrupt):
         fit()
     taken = []
@@ -182,6 +218,7 @@ def test_peft_loads_what_is_saved(method, base, tastes, tmp_path):
     tuner.save(tmp_path / "made", about={"more": 1})
     told = json.loads((tmp_path / "made" / "tuning.json").read_text("utf-8"))
     assert told["base"] == "llama@1234" and told["more"] == 1 and told["config"]["rank"] == 16
+    assert resolve("tuner", method)().config.learning_rate == 5e-4  # the resolved one is kept
     theirs = peft.PeftModel.from_pretrained(twin(base.model), tmp_path / "made")
     ids = torch.arange(3, 40)[None]
     with torch.no_grad():
@@ -197,6 +234,17 @@ def test_a_folder_with_something_else_is_left(base, tastes, tmp_path):
     with pytest.raises(ArtifactError, match="something else"):
         tuner.save(tmp_path / "mine")
     assert [one.name for one in tmp_path.iterdir() if one.name != "cache"] == ["mine"]
+
+
+def test_what_a_killed_save_has_moved_is_put_back(folder, tastes, tmp_path):
+    base = load_language_model(folder)
+    tuner = resolve("tuner", "lora")(**QUICK).fit(base, tastes(4, 1))
+    tuner.save(tmp_path / "made")
+    (tmp_path / "made").rename(tmp_path / ".made-x1y2-old")
+    loaded = load_language_model(folder, adapter=tmp_path / "made")
+    assert loaded.name != base.name and (tmp_path / "made" / "tuning.json").is_file()
+    config = json.loads((tmp_path / "made" / "adapter_config.json").read_text("utf-8"))
+    assert config["base_model_name_or_path"] == str(folder)
 
 
 def test_a_folder_that_cannot_be_replaced_stays(base, tastes, tmp_path, monkeypatch):
@@ -328,5 +376,42 @@ def test_the_answers_of_a_group_are_compared_whatever_the_size_of_rows(base, tas
         for tokens in (16, 5000)
     ]
     np.testing.assert_allclose(losses[0], losses[1], rtol=1e-3)
+
+
+def test_the_answers_of_two_examples_are_not_compared(base):
+    """Also where both are of one user: whether they share a row is chance. Noes alone have no loss."""
+    yes, no = (
+        PackedExample(("a",), (" b", " c"), (1, 1), labels, "ann") for labels in ((1.0, 1.0), (0.0, 0.0))
+    )
+    mixed = PackedExample(("a",), (" b", " c", " d", " e"), (1,) * 4, (1.0, 0.0, 0.0, 0.0), "ann")
+    tuner = resolve("tuner", "lora")(**QUICK, objective="ranking").fit(base, [yes, no])
+    assert tuner.course_.losses == [0.0, 0.0]
+    alone, beside = (
+        resolve("tuner", "lora")(**QUICK, objective="ranking").fit(base, examples).course_.losses[0]
+        for examples in ([mixed], [mixed, yes, no])
+    )
+    margins = tuner.scores([mixed], scale=0.0)[0]
+    assert alone == pytest.approx(beside, rel=1e-3)
+    assert alone == pytest.approx(np.log(np.exp(margins).sum()) - margins[0], abs=1e-3)
+
+
+def test_a_run_of_one_step_learns(base, tastes):
+    """Also the last step has a rate."""
+    tuner = resolve("tuner", "lora")(**{**QUICK, "epochs": 1}, batch=1000).fit(base, tastes(10, 1))
+    assert len(tuner.course_.losses) == 1
+    assert any(float(delta.detach().abs().max()) > 0 for _, delta in tuner.deltas())
+
+
+def test_what_is_left_of_an_epoch_joins_its_last_step(base, tastes):
+    def steps(batch):
+        quick = {**QUICK, "epochs": 1, "row_tokens": 16}
+        return len(resolve("tuner", "lora")(**quick, batch=batch).fit(base, tastes(10, 1)).course_.losses)
+
+    labels = sum(len(one.labels) for one in tastes(10, 1))
+    assert steps(labels) == 1 == steps(labels - 4)
+    assert steps(labels // 2 + 2) == 2
+
+
+def test_smoothing_is_for_answers_that_are_not_compared():
     with pytest.raises(ConfigError, match="label_smoothing"):
         resolve("tuner", "lora")(objective="ranking", label_smoothing=0.1)

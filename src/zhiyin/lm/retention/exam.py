@@ -116,10 +116,6 @@ class Examiner:
         plain = float(np.exp(-found[self._unmarked].mean())) if self.exam.marks else None
         return Retention(float(np.exp(-found.mean())), float(kl.mean()), plain, accuracy, **written)
 
-    def divergence(self, model: CausalLanguageModel) -> float:
-        """KL(base || model) per token, nats."""
-        return float(self._read(model)[0].mean())
-
     def _read(self, model: CausalLanguageModel) -> tuple[FloatArray, FloatArray]:
         kl, found = [], []
         with require("torch").no_grad(), model.lock:
@@ -161,15 +157,15 @@ class Examiner:
 
 def _tokens(model: CausalLanguageModel, text: str, exam: Exam) -> tuple[Tokens, BoolArray]:
     """The first tokens of a text, and which of them touch no mark."""
-    read = model.tokenizer(
+    found = model.tokenizer(
         text, add_special_tokens=False, verbose=False, return_offsets_mapping=bool(exam.marks)
     )
-    tokens = np.array(read["input_ids"][: exam.tokens], dtype=np.int64)
+    tokens = np.array(found["input_ids"][: exam.tokens], dtype=np.int64)
     unmarked = np.ones(len(tokens), dtype=bool)
     if exam.marks:
-        places = np.array(read["offset_mapping"][: exam.tokens]).reshape(-1, 2)
-        for found in re.finditer("|".join(map(re.escape, exam.marks)), text):
-            unmarked &= (places[:, 1] <= found.start()) | (places[:, 0] >= found.end())
+        places = np.array(found["offset_mapping"][: exam.tokens]).reshape(-1, 2)
+        for mark in re.finditer("|".join(map(re.escape, exam.marks)), text):
+            unmarked &= (places[:, 1] <= mark.start()) | (places[:, 0] >= mark.end())
     return tokens, unmarked
 
 

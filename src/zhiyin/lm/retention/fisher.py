@@ -16,11 +16,15 @@ from zhiyin.lm.tuning.twin import twin
 __all__ = ["fisher_information"]
 
 
-def fisher_information(base: Any, learner: Learner, texts: Sequence[Tokens]) -> dict[str, Tensor]:
-    """Mean over texts of the squared gradient of a text's mean log-likelihood, by the names of the weights.
+def fisher_information(
+    base: Any, learner: Learner, texts: Sequence[Tokens], firsts: Sequence[int]
+) -> dict[str, Tensor]:
+    """The diagonal a token, by the names of the weights.
 
-    The texts should be samples of the base model: then this is the Fisher information itself, not the
-    "empirical" one (Kunstner et al. 2019).
+    The squared gradients of the log-likelihoods of what is written in the texts, summed, over the tokens
+    written. Where the base model has sampled them this is an unbiased estimate of the Fisher information
+    itself, not of the "empirical" one (Kunstner et al. 2019): the gradients of different tokens of a sample
+    have no correlation.
 
     Parameters
     ----------
@@ -29,19 +33,25 @@ def fisher_information(base: Any, learner: Learner, texts: Sequence[Tokens]) -> 
     learner : Learner
         What it is for; weights that no adapter of it touches are left out.
     texts : sequence of int64 [N]
+    firsts : sequence of int
+        For each text the first token that was written; those before it were given. 0 counts as 1, as nothing
+        foretells the first.
     """
     network = twin(base, apart=True)
     wanted = {name.replace(".base_layer", "") for name, _ in learner.network.named_parameters()}
     weights = {name: one for name, one in network.named_parameters() if name in wanted}
     found = {name: torch.zeros_like(one) for name, one in weights.items()}
-    for tokens in texts:
-        if len(tokens) < 2:
+    count = 0
+    for tokens, first in zip(texts, firsts, strict=True):
+        told = np.arange(max(first, 1), len(tokens))
+        if not len(told):
             continue
         hidden = network.base_model(input_ids=torch.from_numpy(tokens)[None], use_cache=False)
         words = next_words(network, hidden.last_hidden_state[0][:-1])
-        words[np.arange(len(tokens) - 1), tokens[1:]].mean().backward()  # type: ignore[no-untyped-call]
+        words[told - 1, tokens[told]].sum().backward()  # type: ignore[no-untyped-call]
+        count += len(told)
         for name, one in weights.items():
             if one.grad is not None:
-                found[name] += one.grad.square() / len(texts)
+                found[name] += one.grad.square()
         network.zero_grad(set_to_none=True)
-    return found
+    return {name: one / max(count, 1) for name, one in found.items()}

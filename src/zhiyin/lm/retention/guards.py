@@ -2,10 +2,10 @@
 
 ``kl``: mean over positions of KL(base || tuned), where base is the same weights without the adapter (Li &
 Hoiem 2017, "Learning without forgetting"; here on texts that the base model wrote). ``replay``: mean
-negative log-likelihood of those texts. ``l2_sp``: half the squared distance to the starting weights (Li et
-al. 2018, "Explicit inductive bias for transfer learning with convolutional networks"). ``ewc``: the same,
-weighted by the diagonal of the Fisher information (Kirkpatrick et al. 2017, "Overcoming catastrophic
-forgetting").
+negative log-likelihood of what it wrote there. ``l2_sp``: half the squared distance to the starting
+weights (Li et al. 2018, "Explicit inductive bias for transfer learning with convolutional networks").
+``ewc``: the same, weighted by the diagonal of the Fisher information (Kirkpatrick et al. 2017, "Overcoming
+catastrophic forgetting").
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from zhiyin.lm.causal import CausalLanguageModel
 from zhiyin.lm.find import cache_folder
 from zhiyin.lm.retention.divergence import Tokens, compare, next_words, read
 from zhiyin.lm.retention.fisher import fisher_information
-from zhiyin.lm.retention.texts import own_texts
+from zhiyin.lm.retention.texts import OwnText, own_texts
 from zhiyin.lm.tuning.config import GuardConfig
 from zhiyin.lm.tuning.learner import Learner
 from zhiyin.lm.tuning.lower import MOST_BYTES
@@ -72,39 +72,57 @@ def guards(
         made.append(_Distance(tuner, config.l2_sp, None))
     if not config.reads:
         return made, None
-    if held_out is None:
-        held_out = own_texts(base, count=HELD_OUT, language=config.language, held_out=True)
-    told = _Shown.of(base, learner, held_out)
+    told = _Shown.of(
+        base,
+        learner,
+        own_texts(base, count=HELD_OUT, language=config.language, held_out=True)
+        if held_out is None
+        else _others(held_out),
+    )
     if config.kl > 0 or config.replay > 0 or config.ewc > 0:
-        if texts is None:
-            texts = own_texts(base, count=OWN_TEXTS, language=config.language)
-        shown = _Shown.of(base, learner, texts)
+        shown = _Shown.of(
+            base,
+            learner,
+            own_texts(base, count=OWN_TEXTS, language=config.language) if texts is None else _others(texts),
+        )
         if config.kl > 0 or config.replay > 0:
             made.append(_Writing(base.model, learner, shown, config, tuner.config.seed))
         if config.ewc > 0:
-            information = fisher_information(base.model, learner, shown.tokens[:FISHER_TEXTS])
+            some = slice(0, FISHER_TEXTS)
+            information = fisher_information(base.model, learner, shown.tokens[some], shown.firsts[some])
             made.append(_Distance(tuner, config.ewc, information))
     return made, lambda: _forgotten(base.model, learner, told)
 
 
+def _others(texts: Sequence[str]) -> list[OwnText]:
+    return [OwnText("", one) for one in texts]
+
+
 @dataclass(frozen=True, eq=False)
 class _Shown:
-    """Texts in tokens, and the base model's last hidden states on them."""
+    """Texts in tokens, the first of each that was written, and the base model's last hidden states."""
 
     tokens: list[Tokens]
+    firsts: list[int]
     hidden: list[Tensor]
 
     @classmethod
-    def of(cls, base: CausalLanguageModel, learner: Learner, texts: Sequence[str]) -> _Shown:
-        rows = [learner.tokenizer(one, add_special_tokens=False, verbose=False)["input_ids"] for one in texts]
-        tokens = [np.array(row[: learner.longest], dtype=np.int64) for row in rows if len(row) > 1]
+    def of(cls, base: CausalLanguageModel, learner: Learner, texts: Sequence[OwnText]) -> _Shown:
+        def read_in(text: str) -> list[int]:
+            found: list[int] = learner.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
+            return found
+
+        rows = [(read_in(one.whole), len(read_in(one.opening)) if one.opening else 0) for one in texts]
+        rows = [row for row in rows if len(row[0]) > 1]
+        tokens = [np.array(row[: learner.longest], dtype=np.int64) for row, _ in rows]
         if not tokens:
             raise InputError("There are no texts to guard on", expected="two tokens or more", received="none")
         cache = ArrayCache(cache_folder() / "activations", max_bytes=MOST_BYTES)
         versions = (__version__, torch.__version__, base.name)
         with torch.no_grad(), base.lock:
             keys = [content_key("last", *versions, one.tolist()) for one in tokens]
-            return cls(tokens, [_last(base, one, cache, key) for one, key in zip(tokens, keys, strict=True)])
+            hidden = [_last(base, one, cache, key) for one, key in zip(tokens, keys, strict=True)]
+            return cls(tokens, [first for _, first in rows], hidden)
 
 
 def _last(base: CausalLanguageModel, tokens: Tokens, cache: ArrayCache, key: str) -> Tensor:
@@ -147,10 +165,12 @@ class _Writing:
                 before = next_words(self._base, torch.cat([self._shown.hidden[place] for place in chosen]))
             loss = loss + self._config.kl * (before.exp() * (before - found)).sum(1).mean()
         if self._config.replay > 0:
-            ends = np.cumsum([len(one) for one in tokens])
-            inside = np.setdiff1d(np.arange(ends[-1]), ends - 1)  # the last of a text foretells nothing
-            words = torch.from_numpy(np.concatenate(tokens)[inside + 1])
-            loss = loss - self._config.replay * found[inside, words].mean()
+            starts = np.cumsum([0, *(len(one) for one in tokens[:-1])])
+            firsts = [max(self._shown.firsts[place], 1) for place in chosen]
+            own = zip(starts, firsts, tokens, strict=True)
+            told = np.concatenate([start + np.arange(first, len(one)) for start, first, one in own])
+            words = torch.from_numpy(np.concatenate(tokens)[told])
+            loss = loss - self._config.replay * found[told - 1, words].sum() / max(len(told), 1)
         loss.backward()  # type: ignore[no-untyped-call]
 
     def _chosen(self, step: int) -> list[int]:

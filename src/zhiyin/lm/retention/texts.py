@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
 
@@ -14,12 +15,25 @@ from zhiyin.lm.causal import CausalLanguageModel
 from zhiyin.lm.find import cache_folder
 from zhiyin.logs import get_logger, progress
 
-__all__ = ["openings", "own_texts"]
+__all__ = ["OwnText", "openings", "own_texts"]
 
 log = get_logger("retention")
 BATCH, HELD = 16, 5
 TEMPERATURE = 1.0
 LANGUAGES = ("en", "zh")
+
+
+@dataclass(frozen=True)
+class OwnText:
+    """What a model was given, and what it wrote after it; texts of others were written whole."""
+
+    opening: str
+    written: str
+
+    @property
+    def whole(self) -> str:
+        """Both."""
+        return self.opening + self.written
 
 
 @lru_cache
@@ -47,7 +61,7 @@ def own_texts(
     language: str = "en",
     held_out: bool = False,
     seed: int = 0,
-) -> list[str]:
+) -> list[OwnText]:
     """Openings with what the model writes after them, sampled; kept on disk.
 
     So a penalty on general text needs nobody's corpus. Long samples at temperature 1 guard better than short
@@ -69,8 +83,8 @@ def own_texts(
 
     Returns
     -------
-    list of str
-        The prompt as the model reads it, and its continuation.
+    list of OwnText
+        The openings as the model reads them.
     """
     questions, beginnings = openings(language)
     chats = [model.chat_prompt([{"role": "user", "content": one}]) for one in questions]
@@ -78,25 +92,24 @@ def own_texts(
         [one for place, one in enumerate(kind) if (place % HELD == 0) == held_out]
         for kind in (beginnings, chats)
     ]
-    key = content_key("own-texts", model.name, kinds, count, tokens, seed, TEMPERATURE)
+    key = content_key("texts", model.name, kinds, count, tokens, seed, TEMPERATURE)
     file = cache_folder() / "texts" / f"{key}.json"
     if file.is_file():
         try:
             kept = read_json(file)
-            if isinstance(kept, list) and len(kept) == count:
-                return [str(one) for one in kept]
-        except ArtifactError as error:
+            return [OwnText(str(opening), str(written)) for opening, written in kept]
+        except (ArtifactError, TypeError, ValueError) as error:
             log.warning("texts that cannot be read are written again", reason=str(error))
     turns = [
         generator(seed, place, stream="openings").permutation(kind).tolist()
         for place, kind in enumerate(kinds)
     ]
     asked = [turns[number % 2][number // 2 % len(turns[number % 2])] for number in range(count)]
-    made: list[str] = []
+    made: list[OwnText] = []
     for first in progress(range(0, count, BATCH), "the model writes", total=-(-count // BATCH)):
         part = asked[first : first + BATCH]
         told = int(generator(seed, first, stream="texts").integers(2**31))
         written = model.generate(part, max_tokens=tokens, temperature=TEMPERATURE, seed=told)
-        made += [opening + text for opening, text in zip(part, written, strict=True)]
-    write_text(file, json.dumps(made, ensure_ascii=False))
+        made += [OwnText(*one) for one in zip(part, written, strict=True)]
+    write_text(file, json.dumps([(one.opening, one.written) for one in made], ensure_ascii=False))
     return made

@@ -108,6 +108,7 @@ class AdapterTuner(Tuner):
     def _write(self, folder: Path) -> None:
         config = self.peft_.peft_config["default"]
         if self.base_ is not None:
-            config.base_model_name_or_path = self.base_.name.partition("@")[0]
+            where = str(self.base_.model.name_or_path)
+            config.base_model_name_or_path = str(Path(where).resolve()) if Path(where).is_dir() else where
         self.peft_.save_pretrained(str(folder), save_embedding_layers=False)
         (folder / "README.md").unlink(missing_ok=True)  # a form that nobody filled in

@@ -37,7 +37,7 @@ class PackedExample:
     labels : tuple of float
         Probability of yes for each branch, in [0, 1].
     group : str
-        Whose questions these are; objectives that compare answers compare them within it.
+        Whose questions these are. Objectives that compare answers compare those of one example.
     priors : tuple of float
         For each branch the log-odds of yes that something else tells. The model then learns what the
         other does not know: to them is added by how much its own log-odds exceed those of the base
@@ -92,7 +92,7 @@ class TokenExample:
     ``prefix`` int64 [P]; ``branches``: int64 [b] each, empty where the answer is read at the end of
     what is seen; ``visible`` int64 [B]: how many tokens of the prefix each branch sees, ascending;
     ``labels`` and ``priors`` float64 [B]; ``places`` int64 [B]: the number of each branch among all
-    branches of all examples; ``group``: a number for each group's name.
+    branches of all examples; ``number``: of the example among all.
     """
 
     prefix: Tokens
@@ -101,7 +101,7 @@ class TokenExample:
     labels: FloatArray
     priors: FloatArray
     places: Tokens
-    group: int
+    number: int
 
     @property
     def tokens(self) -> int:
@@ -137,7 +137,7 @@ class TokenExample:
             self.labels[inside],
             self.priors[inside],
             self.places[inside],
-            self.group,
+            self.number,
         )
 
 
@@ -166,7 +166,6 @@ def encode(tokenizer: Any, examples: Sequence[PackedExample], *, longest: int | 
         When a branch with what it sees is longer than that; it names the example.
     """
     known = _vocabulary(tokenizer, examples)
-    groups: dict[str, int] = {}
     found, branches = [], 0
     for number, one in enumerate(examples):
         segments = [known[text] for text in one.segments]
@@ -196,7 +195,7 @@ def encode(tokenizer: Any, examples: Sequence[PackedExample], *, longest: int | 
                 np.array(one.labels, dtype=np.float64)[order],
                 np.array(one.priors or (0.0,) * len(order), dtype=np.float64)[order],
                 branches + order.astype(np.int64),
-                groups.setdefault(one.group, len(groups)),
+                number,
             )
         )
         branches += len(one.branches)

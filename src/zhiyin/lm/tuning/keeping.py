@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import shutil
 import tempfile
@@ -11,8 +12,11 @@ from typing import Any
 
 from zhiyin.artifacts import read_json, write_text
 from zhiyin.errors import ArtifactError
+from zhiyin.logs import get_logger
 
-__all__ = ["ABOUT", "check_free", "keep", "told"]
+__all__ = ["ABOUT", "check_free", "keep", "recover", "told"]
+
+log = get_logger("tuning")
 
 ABOUT = "tuning.json"
 
@@ -52,6 +56,7 @@ def check_free(folder: Path) -> None:
     ArtifactError
         When there is something else.
     """
+    recover(folder)
     if folder.exists() and not (folder / ABOUT).is_file() and (folder.is_file() or any(folder.iterdir())):
         raise ArtifactError(
             f"{folder} holds something else",
@@ -59,6 +64,14 @@ def check_free(folder: Path) -> None:
             received="a file" if folder.is_file() else "a folder without tuning.json",
             hint="Choose another folder.",
         )
+
+
+def recover(folder: Path) -> None:
+    """Put back what was there, where a run was killed while it put something else in its place."""
+    for old in [] if folder.exists() else sorted(folder.parent.glob(f".{glob.escape(folder.name)}-*-old")):
+        old.rename(folder)
+        log.warning("what was there before a run was killed is put back", folder=str(folder))
+        return
 
 
 def _replace(folder: Path, draft: Path) -> None:
@@ -83,6 +96,7 @@ def told(folder: Path) -> dict[str, Any]:
     ArtifactError
         When there is none.
     """
+    recover(folder)
     content = read_json(folder / ABOUT)
     if not isinstance(content, dict) or not {"method", "base"} <= content.keys():
         raise ArtifactError(

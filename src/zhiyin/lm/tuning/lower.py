@@ -21,8 +21,11 @@ from zhiyin.extras import require
 from zhiyin.lm.exchange import exchanged_attention
 from zhiyin.lm.find import cache_folder
 from zhiyin.lm.tuning.rows import Row
+from zhiyin.logs import get_logger
 
 __all__ = ["MOST_BYTES", "Lower"]
+
+log = get_logger("tuning")
 
 MOST_BYTES = 8 << 30
 
@@ -54,7 +57,8 @@ class Lower:
             return None
         try:
             return cls(network, first, model)
-        except LookupError:
+        except LookupError as error:
+            log.warning("the frozen layers are worked out again and again", not_found=str(error))
             return None
 
     def hidden(self, row: Row) -> Tensor:

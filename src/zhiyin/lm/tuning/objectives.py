@@ -1,4 +1,7 @@
-"""What training makes small, of the margins of yes over no; knows no model."""
+"""What training makes small, of the margins of yes over no; knows no model.
+
+Each gives the losses of those answers that have one; training takes their mean.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,7 @@ def yes_no(margins: Tensor, labels: Tensor, groups: Tensor) -> Tensor:
 
 
 def ranking(margins: Tensor, labels: Tensor, groups: Tensor) -> Tensor:
-    """Cross-entropy of each yes among itself and the noes of its group, nats, [B]; 0 for the noes.
+    """Cross-entropy of each yes among itself and the noes of its group, nats, [yeses with a no beside them].
 
     The softmax over one positive and the group's negatives (sampled softmax, Jean et al. 2015); a label
     above one half counts as yes.
@@ -34,14 +37,14 @@ def ranking(margins: Tensor, labels: Tensor, groups: Tensor) -> Tensor:
     --------
     >>> margins, groups = torch.tensor([1.0, 1.0, 9.0]), torch.tensor([0, 0, 1])
     >>> ranking(margins, torch.tensor([1.0, 0.0, 1.0]), groups).tolist()
-    [0.6931471824645996, 0.0, 0.0]
+    [0.6931471824645996]
     """
     positive = labels > 0.5
     rivals = (groups[:, None] == groups[None]) & ~positive[None]
-    masked = torch.where(rivals, margins[None], torch.full_like(margins, float("-inf"))[None])
-    both = torch.cat([margins[:, None], masked], 1)
-    losses = torch.logsumexp(both, 1) - margins
-    return torch.where(positive, losses, torch.zeros_like(losses))
+    asked = positive & rivals.any(1)
+    masked = torch.where(rivals[asked], margins[None], torch.full_like(margins, float("-inf"))[None])
+    both = torch.cat([margins[asked, None], masked], 1)
+    return torch.logsumexp(both, 1) - margins[asked]
 
 
 OBJECTIVES: dict[Objective, Callable[[Tensor, Tensor, Tensor], Tensor]] = {

@@ -57,6 +57,7 @@ class Row:
         Where each branch ends: there the answer is read.
     labels, priors : float32 [B]
     groups : int64 [B]
+        The number of each branch's example.
     places : int64 [B]
         The number of each branch among all.
     contents : list of str
@@ -182,7 +183,7 @@ def _row(examples: Sequence[TokenExample]) -> Row:
         torch.from_numpy(np.concatenate(last)),
         torch.from_numpy(np.concatenate([one.labels for one in examples])).float(),
         torch.from_numpy(np.concatenate([one.priors for one in examples])).float(),
-        torch.from_numpy(np.repeat([one.group for one in examples], counts)),
+        torch.from_numpy(np.repeat([one.number for one in examples], counts)),
         np.concatenate([one.places for one in examples]),
         [one.content for one in examples],
         [one.tokens for one in examples],

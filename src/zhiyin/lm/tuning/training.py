@@ -147,20 +147,24 @@ def train(
 
 
 def _steps(examples: Sequence[TokenExample], config: TuningConfig) -> Iterator[list[Row]]:
-    """The rows of each step, all epochs; the last step of an epoch takes what is left."""
+    """The rows of each step, all epochs; what is left of one, below half a batch, joins its last step."""
     for epoch in range(config.epochs):
         order = generator(config.seed, epoch, stream="examples").permutation(len(examples))
         rows: list[Row] = []
+        full: list[Row] = []
         count = 0
         whole = config.objective == "ranking"  # the answers of one group are compared
         for row in lay_out((examples[place] for place in order), config.row_tokens, whole=whole):
             rows.append(row)
             count += len(row.labels)
             if count >= config.batch:
-                yield rows
-                rows, count = [], 0
-        if rows:
-            yield rows
+                if full:
+                    yield full
+                full, rows, count = rows, [], 0
+        if full and count >= config.batch / 2:
+            yield full
+            full = []
+        yield full + rows
 
 
 class _Run:
@@ -201,15 +205,7 @@ class _Run:
         self.learner.network.train()
         self.optimiser.zero_grad(set_to_none=True)
         count = sum(len(row.labels) for row in rows)
-        objective, smooth = OBJECTIVES[self.config.objective], self.config.label_smoothing
-        loss = 0.0
-        for row in rows:
-            labels = row.labels * (1 - smooth) + smooth / 2
-            margins = self.learner.margins(row) + row.priors + self.course.offset
-            part = objective(margins, labels, row.groups).sum() / count
-            part.backward()  # type: ignore[no-untyped-call]
-            loss += float(part.detach())
-            self.course.tokens += len(row.tokens)
+        loss = self._learn(rows)
         for guard in self.lesson.guards:
             guard.backward(self.number)
         if not math.isfinite(loss):
@@ -220,13 +216,29 @@ class _Run:
                 hint="Use a smaller learning_rate.",
             )
         for group in self.optimiser.param_groups:
-            group["lr"] = self.rate * _share(self.labels + count, self.total, self.config.warm_up)
+            group["lr"] = self.rate * _share(self.labels + count / 2, self.total, self.config.warm_up)
         torch.nn.utils.clip_grad_norm_(self.trained.values(), self.config.clip)
         self.optimiser.step()
         self.number += 1
         self.labels += count
         self.course.losses.append(loss)
         self.course.seconds += time.perf_counter() - start
+
+    def _learn(self, rows: Sequence[Row]) -> float:
+        """Derivatives of the mean loss, and that."""
+        objective, smooth = OBJECTIVES[self.config.objective], self.config.label_smoothing
+        total, count = 0.0, 0
+        for row in rows:
+            labels = row.labels * (1 - smooth) + smooth / 2
+            margins = self.learner.margins(row) + row.priors + self.course.offset
+            losses = objective(margins, labels, row.groups)
+            losses.sum().backward()  # type: ignore[no-untyped-call]
+            total, count = total + float(losses.detach().sum()), count + len(losses)
+            self.course.tokens += len(row.tokens)
+        for one in self.trained.values():
+            if one.grad is not None:
+                one.grad /= max(count, 1)
+        return total / max(count, 1)
 
     def look(self, tracker: Tracker) -> None:
         """Ask validation; the weights are kept where it is the best so far that forgets little enough."""
@@ -329,7 +341,7 @@ def _put(trained: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> None:
             one.copy_(state[name])
 
 
-def _share(labels: int, total: int, warm_up: float) -> float:
+def _share(labels: float, total: int, warm_up: float) -> float:
     """Of the highest rate, after so many labels."""
     done = min(labels / total, 1.0)
     if done < warm_up:

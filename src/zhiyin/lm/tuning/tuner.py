@@ -49,7 +49,9 @@ class Tuner(ABC):
     config: TuningConfig
 
     def __init__(self, **params: Any) -> None:
-        self.config = parse(self.Config, params, where=f"The tuner {type(self).__name__}")
+        config = parse(self.Config, params, where=f"The tuner {type(self).__name__}")
+        known = config.learning_rate or self.rate
+        self.config = config.model_copy(update={"learning_rate": known})
         self.learner_: Learner | None = None
         self.base_: CausalLanguageModel | None = None
         self.course_ = Course()
@@ -131,7 +133,7 @@ class Tuner(ABC):
             self._learner(),
             Lesson(encoded[: len(train_on)], encoded[len(train_on) :], made, forget),
             self.config,
-            rate=self.rate if self.config.learning_rate is None else self.config.learning_rate,
+            rate=self.config.learning_rate or self.rate,
             name=f"{self.name}-{key[:8]}",
             checkpoint=self._checkpoint,
         )
