@@ -119,40 +119,58 @@ def few(runs: Sequence[Run]) -> Iterator[str]:
 
 
 def kept(runs: Sequence[Run]) -> Iterator[str]:
-    """What guarded runs keep of the gain of those without, and of the base model."""
+    """What guarded runs keep of the gain of those without, and of the base model; then means over seeds."""
     yield "| run | AUC, base | AUC | gain kept | guarded minus not | perplexity | without `<unk>` | KL |"
     yield "| --- | --- | --- | --- | --- | --- | --- | --- |"
-    pairs: dict[Any, list[Run]] = defaultdict(list)
+    means: dict[str, list[list[float]]] = defaultdict(list)
     for run in runs:
+        plain = _unguarded(run, runs)
+        base, tuned = quality(run, "0"), quality(run, "1")
+        numbers = [_change(run, "perplexity"), _change(run, "perplexity_unmarked")]
+        numbers.append(run["scales"]["1"]["retention"]["kl"])
         own = run["settings"]
-        pairs[own["data"], own["labels"], own["method"], own["seed"]].append(run)
-    for found in pairs.values():
-        plain = next((one for one in found if not one["settings"]["params"].get("guard")), None)
-        for run in found:
-            base, tuned = quality(run, "0"), quality(run, "1")
-            about = run["scales"]["1"]["retention"]
-            changes = [_change(run, name) for name in ("perplexity", "perplexity_unmarked")]
-            share = difference = ""
-            if plain is not None and plain is not run:
-                share = f"{(tuned - base) / (quality(plain, '1') - base):.0%}"
-                rows = asked(run, "test")
-                labels = truth_of(run, "test")[0][rows].astype(int)
-                both = {"plain": plain, "own": run}
-                scores = {name: scores_of(one, "test", "1")[rows] for name, one in both.items()}
-                told = evaluate_predictions(scores, users_of(run)[rows], labels, baseline="plain").to_dict()
-                difference = "{mean:+.4f} [{low:+.4f}, {high:+.4f}]".format(
-                    **told["differences"]["own"]["auc"]
-                )
-            yield (
-                f"| {_about(run)} | {base:.4f} | {tuned:.4f} | {share} | {difference} "
-                f"| {' | '.join(changes)} | {about['kl']:.4f} |"
-            )
+        gains = [tuned - base, (quality(plain, "1") if plain else tuned) - base]
+        means[f"{own['labels']}, {_name(own)}, mean of"].append([base, tuned, *gains, *numbers])
+        beside = plain is not None and plain is not run
+        share = f"{gains[0] / gains[1]:.0%}" if beside else ""
+        difference = _paired(plain, run) if beside and plain else ""
+        yield f"| {_about(run)} | {base:.4f} | {tuned:.4f} | {share} | {difference} | {_told(numbers)} |"
+    for name, rows in means.items():
+        base, tuned, gain, whole, *numbers = np.mean(rows, axis=0)
+        share = f"{gain / whole:.0%}"
+        yield f"| {name} {len(rows)} | {base:.4f} | {tuned:.4f} | {share} | | {_told(numbers)} |"
 
 
-def _change(run: Run, name: str) -> str:
-    """Of a measure of retention, against the base model; empty where it was not taken."""
+def _unguarded(run: Run, runs: Sequence[Run]) -> Run | None:
+    """The same run without a guard; None: it was not made."""
+
+    def key(one: Run) -> Any:
+        own = one["settings"]
+        return {**own, "params": {name: value for name, value in own["params"].items() if name != "guard"}}
+
+    same = (one for one in runs if not one["settings"]["params"].get("guard") and key(one) == key(run))
+    return next(same, None)
+
+
+def _paired(plain: Run, run: Run) -> str:
+    """Difference of two runs in AUC."""
+    rows = asked(run, "test")
+    labels = truth_of(run, "test")[0][rows].astype(int)
+    scores = {name: scores_of(one, "test", "1")[rows] for name, one in (("plain", plain), ("own", run))}
+    told = evaluate_predictions(scores, users_of(run)[rows], labels, baseline="plain").to_dict()
+    return "{mean:+.4f} [{low:+.4f}, {high:+.4f}]".format(**told["differences"]["own"]["auc"])
+
+
+def _told(numbers: Sequence[float]) -> str:
+    """Two changes of perplexity, and KL."""
+    changes = ["" if np.isnan(one) else f"{one:+.2%}" for one in numbers[:2]]
+    return " | ".join([*changes, f"{numbers[2]:.4f}"])
+
+
+def _change(run: Run, name: str) -> float:
+    """Of a measure of retention, against the base model; NaN where it was not taken."""
     now, before = (run["scales"][scale]["retention"].get(name) for scale in ("1", "0"))
-    return "" if now is None else f"{now / before - 1:+.2%}"
+    return float("nan") if now is None else now / before - 1
 
 
 def collaboration(runs: Sequence[Run]) -> Iterator[str]:
