@@ -119,8 +119,8 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) 
     Console(highlight=False).print(drawn)
 
 
-def overrides_of(pairs: Sequence[str] | None) -> dict[str, Any]:
-    """``key=value`` pairs; values are read as JSON where they are JSON, else as text.
+def overrides_of(pairs: Sequence[str] | None, *, option: str = "--set") -> dict[str, Any]:
+    """``key=value`` pairs of an option; values are read as JSON where they are JSON, else as text.
 
     Raises
     ------
@@ -136,7 +136,7 @@ def overrides_of(pairs: Sequence[str] | None) -> dict[str, Any]:
     for pair in pairs or ():
         key, sign, value = pair.partition("=")
         if not sign or not key:
-            raise ConfigError(f"--set {pair} is not understood", expected="key=value", received=pair)
+            raise ConfigError(f"{option} {pair} is not understood", expected="key=value", received=pair)
         try:
             values[key] = json.loads(value)
         except ValueError:

@@ -92,7 +92,7 @@ def tune(
         yes=yes,
     )
     tracker = "tensorboard" if available("tensorboard") else None
-    params = {"track": tracker, **nested(overrides_of(tuner))}
+    params = {"track": tracker, **nested(overrides_of(tuner, option="--tuner"))}
     report = tune_model(
         made.recipe,
         dataset,
@@ -111,8 +111,11 @@ def tune(
     say(f"Asked about {report.train_labels:,} items of {report.train_users:,} users")
     for look in report.looks:
         say(f"after {look['labels']:7,} labels: {_told(look)}")
-    say(f"Kept the weights of step {report.best_step}; saved in {report.folder}")
-    if scales:
+    if report.best_step == 0:
+        say(f"No weights were better than the base model's, so those are kept; saved in {report.folder}")
+    else:
+        say(f"Kept the weights of step {report.best_step}; saved in {report.folder}")
+    if scales and report.best_step:
         say(f"Uses {report.scale:g} of the adapter; see {report.folder}/retention.html")
     if report.test is not None:
         for line in _verdict(report.test):

@@ -89,8 +89,8 @@ class TransformersWriter:
 
     name = "transformers"
 
-    def __init__(self, model: Any, tokenizer: Any) -> None:
-        self._model, self._tokenizer = model, tokenizer
+    def __init__(self, model: Any, tokenizer: Any, *, batch: int = BATCH) -> None:
+        self._model, self._tokenizer, self._together = model, tokenizer, batch
 
     def write(self, prompts: Sequence[str], *, max_tokens: int, temperature: float, seed: int) -> list[str]:
         """What follows each prompt."""
@@ -99,8 +99,8 @@ class TransformersWriter:
         # The seed holds for this block alone: torch's own random state is put back afterwards.
         with torch.random.fork_rng(devices=[]), torch.inference_mode(), quiet_transformers():
             torch.manual_seed(seed)
-            for first in range(0, len(prompts), BATCH):
-                texts += self._batch(prompts[first : first + BATCH], max_tokens, temperature)
+            for first in range(0, len(prompts), self._together):
+                texts += self._batch(prompts[first : first + self._together], max_tokens, temperature)
         return texts
 
     def _batch(self, prompts: Sequence[str], max_tokens: int, temperature: float) -> list[str]:

@@ -84,7 +84,8 @@ def load_language_model(
 def _adapted(base: CausalLanguageModel, folder: Path, scale: float | None) -> CausalLanguageModel:
     recover(folder)
     about = folder / ABOUT
-    digests = [file_digest(path) for path in (about, *sorted(folder.glob("*.safetensors"))) if path.is_file()]
+    files = sorted([*folder.glob("*.safetensors"), *folder.glob("*.json")])
+    digests = [f"{path.name} {file_digest(path)}" for path in files]
     key = (content_key(base.name, scale, *digests), "adapter")
     with _loading:
         model = _loaded.get(key)
@@ -98,8 +99,8 @@ def _adapted(base: CausalLanguageModel, folder: Path, scale: float | None) -> Ca
                     received=method if folder.is_dir() else "no such folder",
                     hint="Point to what zhiyin tune wrote.",
                 )
-            share = told.get("scale", 1.0) if scale is None else scale
-            model = resolve("tuner", method).load(base, folder).language_model(share)
+            tuner = resolve("tuner", method).load(base, folder)
+            model = tuner.language_model(told.get("scale", 1.0) if scale is None else scale)
             _loaded[key] = model
     return model
 

@@ -50,7 +50,7 @@ def product_exam(
         model.chat_prompt(messages("describe_item", language, title=title)) for title in titles[:DESCRIBED]
     ]
     texts = own_texts(model, count=TEXTS, language=language, held_out=True, seed=SEED)
-    return Exam([one.whole for one in texts], prompts=asked)
+    return Exam([one.whole for one in texts], prompts=asked, language=language)
 
 
 def standings(

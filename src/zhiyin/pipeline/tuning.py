@@ -104,28 +104,24 @@ def tune(
         When nobody did anything that could be learned from, or scales cannot be told apart.
     """
     check_free(out)
-    if not all(0.0 < scale <= 1.0 for scale in scales):
-        raise ConfigError("A scale is out of range", expected="(0, 1]", received=str(list(scales)))
+    _check_given(recipe, likes, scales)
     tuner = resolve("tuner", method)(**_settings(recipe, likes, params or {}))
+    model = load_language_model(str(recipe.stages.rank.params.get("model", "smollm2-135m")))
     lessons = tuning_examples(recipe, dataset, valid=valid, test=test, likes=likes, people=people)
     _check(lessons.train, lessons.valid, likes, scales)
-    model = load_language_model(str(recipe.stages.rank.params.get("model", "smollm2-135m")))
     tuner.fit(model, lessons.train, lessons.valid)
     about = {
         "dataset": dataset.fingerprint,
-        "recipe": recipe.model_dump(mode="json"),
         "shares": {"valid": valid, "test": test},
         "people": people,
         "learned_until": lessons.learned_until,
         "chosen_until": lessons.chosen_until,
-        "language": recipe.language,
-        "scenario": recipe.scenario,
-        "likes": likes,
-        "history": history_told(recipe, likes),
-        "company": likes is None and bool(recipe.stages.rank.params.get("company")),
+        **_prompts(recipe, likes),
     }
     scale, shown = 1.0, None
-    if scales:
+    if tuner.course_.best == 0:
+        log.warning("tuning has not helped on validation: what is saved is the base model")
+    elif scales:
         new = newcomers(dataset.catalogue.titles, (*lessons.train, *lessons.valid))
         if not new:
             log.warning("no description is measured: the model has learned of every item that has a title")
@@ -134,10 +130,12 @@ def tune(
         scale = chosen(shown, most_kl=tuner.config.guard.most_kl).scale
     table = verdict(tuner, lessons.test, scale, Telling(recipe.language, recipe.scenario))
     found = None if table is None else table.to_dict()
-    tuner.save(out, about={**about, "scale": scale, "test": found})
+    whole = {"recipe": recipe.model_dump(mode="json"), **about, "scale": scale, "test": found}
+    tuner.save(out, about=whole)
     if shown is not None:
         quality = f"AUC on validation, {_answers(lessons.valid):,} answers"
-        write_retention_report(out, retention_dict(shown, quality=quality, about={**about, "chosen": scale}))
+        told = {**about, "method": method, "base": model.name, **tuner.config.model_dump(mode="json")}
+        write_retention_report(out, retention_dict(shown, quality=quality, about={**told, "chosen": scale}))
     course = tuner.course_
     return TuningReport(
         folder=str(out),
@@ -153,6 +151,29 @@ def tune(
         scale=scale,
         test=found,
     )
+
+
+def _check_given(recipe: Recipe, likes: float | None, scales: Sequence[float]) -> None:
+    if likes is not None and recipe.stages.rank.params.get("company"):
+        raise ConfigError(
+            "Company is told of lists alone",
+            expected="company = true without likes, or likes without company",
+            received="both",
+            hint="Leave out --likes, or set stages.rank.params.company to false.",
+        )
+    if not all(0.0 < scale <= 1.0 for scale in scales):
+        raise ConfigError("A scale is out of range", expected="(0, 1]", received=str(list(scales)))
+
+
+def _prompts(recipe: Recipe, likes: float | None) -> dict[str, Any]:
+    """How the model is asked, which a ranker must do likewise."""
+    return {
+        "language": recipe.language,
+        "scenario": recipe.scenario,
+        "likes": likes,
+        "history": history_told(recipe, likes),
+        "company": likes is None and bool(recipe.stages.rank.params.get("company")),
+    }
 
 
 def _answers(examples: Sequence[PackedExample]) -> int:

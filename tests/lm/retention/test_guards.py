@@ -92,6 +92,21 @@ def test_a_model_writes_its_own_texts_once(base):
         openings("fr")
 
 
+def test_own_texts_are_samples_of_the_very_weights(smollm, monkeypatch, tmp_path):
+    """The mean log-likelihood of true samples is minus the mean entropy, within its error."""
+    monkeypatch.setenv("ZHIYIN_CACHE", str(tmp_path))
+    gaps = []
+    for one in own_texts(smollm, count=6, tokens=48, seed=3):
+        whole, opening = (smollm.tokenizer(text)["input_ids"] for text in (one.whole, one.opening))
+        with torch.no_grad():
+            logits = smollm.model(input_ids=torch.tensor([whole])).logits[0, len(opening) - 1 : -1]
+        found = logits.float().log_softmax(-1)
+        entropy = -(found.exp() * found).sum(-1)
+        words = torch.tensor(whole[len(opening) :])
+        gaps += (-found[torch.arange(len(words)), words] - entropy).tolist()
+    assert abs(np.mean(gaps)) < 4 * np.std(gaps) / np.sqrt(len(gaps))
+
+
 def test_without_texts_there_is_nothing_to_guard_on(base, tastes):
     tuner = resolve("tuner", "lora")(**QUICK, guard={"kl": 1.0})
     with pytest.raises(InputError, match="no texts"):

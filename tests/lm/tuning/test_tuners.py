@@ -12,6 +12,7 @@ from zhiyin.errors import ArtifactError, ConfigError, InputError, ModelError, No
 from zhiyin.evaluate import prediction
 from zhiyin.lm import load_language_model
 from zhiyin.lm.tuning import PackedExample, training
+from zhiyin.lm.tuning.keeping import check_free
 from zhiyin.lm.tuning.merged import fold
 from zhiyin.registry import names, resolve
 
@@ -236,6 +237,50 @@ def test_a_folder_with_something_else_is_left(base, tastes, tmp_path):
     assert [one.name for one in tmp_path.iterdir() if one.name != "cache"] == ["mine"]
 
 
+def edited(path, **changes):
+    path.write_text(json.dumps({**json.loads(path.read_text("utf-8")), **changes}))
+
+
+@pytest.mark.parametrize(
+    ("name", "damage", "told"),
+    [
+        ("adapter_config.json", lambda path: edited(path, lora_alpha=320), "adapter_config.json is damaged"),
+        ("adapter_config.json", Path.unlink, "no such file"),
+        ("adapter_model.safetensors", Path.unlink, "no such file"),
+        (
+            "adapter_model.safetensors",
+            lambda path: path.write_bytes(path.read_bytes()[:-4] + b"\0\0\0\0"),
+            "other content",
+        ),
+        ("tuning.json", lambda path: edited(path, scale="half"), "scale = 'half'"),
+        ("tuning.json", lambda path: edited(path, scale=2.0), "scale = 2.0"),
+        ("tuning.json", lambda path: edited(path, config=5), "config = 5"),
+        ("tuning.json", lambda path: edited(path, course={}), "cannot be loaded"),
+    ],
+)
+def test_a_damaged_adapter_is_refused(name, damage, told, folder, tastes, tmp_path):
+    base = load_language_model(folder)
+    resolve("tuner", "lora")(**QUICK).fit(base, tastes(4, 1)).save(tmp_path / "made")
+    loaded = load_language_model(folder, adapter=tmp_path / "made")
+    damage(tmp_path / "made" / name)
+    with pytest.raises(ArtifactError) as caught:
+        load_language_model(folder, adapter=tmp_path / "made")
+    assert told in str(caught.value) and loaded is not None
+
+
+def test_what_is_saved_can_be_read_by_others(base, tastes, tmp_path):
+    resolve("tuner", "lora")(**QUICK).fit(base, tastes(4, 1)).save(tmp_path / "made")
+    assert {one.stat().st_mode & 0o777 for one in (tmp_path / "made").iterdir()} == {0o644}
+
+
+def test_a_place_that_cannot_be_written_is_told_before_anything_else(tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(ArtifactError, match="writable"):
+        check_free(tmp_path / "file" / "below" / "made")
+    check_free(tmp_path / "new" / "below")
+    assert not (tmp_path / "new").exists()
+
+
 def test_what_a_killed_save_has_moved_is_put_back(folder, tastes, tmp_path):
     base = load_language_model(folder)
     tuner = resolve("tuner", "lora")(**QUICK).fit(base, tastes(4, 1))
@@ -307,7 +352,7 @@ def test_an_adapter_that_does_not_fit_is_refused(folder, base, tastes, tmp_path)
     own = load_language_model(folder)
     resolve("tuner", "lora")(**QUICK).fit(own, tastes(4, 1)).save(tmp_path / "own")
     (tmp_path / "own" / "adapter_model.safetensors").write_bytes(b"not weights")
-    with pytest.raises(ArtifactError, match="cannot be loaded"):
+    with pytest.raises(ArtifactError, match="damaged or was changed"):
         load_language_model(folder, adapter=tmp_path / "own")
 
 

@@ -25,6 +25,8 @@ from zhiyin.types import BoolArray, FloatArray
 
 __all__ = ["Exam", "Examiner", "Question", "Retention"]
 
+TOKENS = {"en": "13a", "zh": "zh"}
+
 
 @dataclass(frozen=True)
 class Question:
@@ -50,6 +52,8 @@ class Exam:
     marks : sequence of str
         What a corpus wrote over its own words, such as "<unk>": ``perplexity_unmarked`` leaves its places
         out.
+    language : {"en", "zh"}
+        Of what is written, which says where its words end.
     """
 
     texts: Sequence[str]
@@ -58,6 +62,7 @@ class Exam:
     tokens: int = 256
     written: int = 48
     marks: Sequence[str] = ()
+    language: str = "en"
 
 
 @dataclass(frozen=True)
@@ -150,7 +155,7 @@ class Examiner:
             "repetition": float(np.mean([_repetition(words(one)) for one in made])),
             "stopped": float((counts < self.exam.written).mean()),
             "tokens_per_second": float(counts.sum() / seconds),
-            "bleu": bleu(made, [[one] for one in self._written]),
+            "bleu": bleu(made, [[one] for one in self._written], tokenize=TOKENS[self.exam.language]),
             "rouge_l": float(np.mean(rouge(made, [[one] for one in self._written])["rougeL"])),
         }
 

@@ -13,12 +13,13 @@ from zhiyin.draws import generator
 from zhiyin.errors import ArtifactError, InputError
 from zhiyin.lm.causal import CausalLanguageModel
 from zhiyin.lm.find import cache_folder
+from zhiyin.lm.generation import TransformersWriter
 from zhiyin.logs import get_logger, progress
 
 __all__ = ["OwnText", "openings", "own_texts"]
 
 log = get_logger("retention")
-BATCH, HELD = 16, 5
+BATCH, HELD = 32, 5
 TEMPERATURE = 1.0
 LANGUAGES = ("en", "zh")
 
@@ -64,8 +65,8 @@ def own_texts(
 ) -> list[OwnText]:
     """Openings with what the model writes after them, sampled; kept on disk.
 
-    So a penalty on general text needs nobody's corpus. Long samples at temperature 1 guard better than short
-    and cool ones: they wander, and the model reads in many contexts, though little of it is good language.
+    So a penalty on general text needs nobody's corpus. They are drawn from the very weights that are tuned: a
+    faster writer rounds them otherwise, and its samples are those of another model.
 
     Parameters
     ----------
@@ -92,7 +93,7 @@ def own_texts(
         [one for place, one in enumerate(kind) if (place % HELD == 0) == held_out]
         for kind in (beginnings, chats)
     ]
-    key = content_key("texts", model.name, kinds, count, tokens, seed, TEMPERATURE)
+    key = content_key("own-samples", model.name, kinds, count, tokens, seed, TEMPERATURE)
     file = cache_folder() / "texts" / f"{key}.json"
     if file.is_file():
         try:
@@ -106,10 +107,12 @@ def own_texts(
     ]
     asked = [turns[number % 2][number // 2 % len(turns[number % 2])] for number in range(count)]
     made: list[OwnText] = []
+    writer = TransformersWriter(model.model, model.tokenizer, batch=BATCH)
     for first in progress(range(0, count, BATCH), "the model writes", total=-(-count // BATCH)):
         part = asked[first : first + BATCH]
         told = int(generator(seed, first, stream="texts").integers(2**31))
-        written = model.generate(part, max_tokens=tokens, temperature=TEMPERATURE, seed=told)
+        with model.lock:
+            written = writer.write(part, max_tokens=tokens, temperature=TEMPERATURE, seed=told)
         made += [OwnText(*one) for one in zip(part, written, strict=True)]
     write_text(file, json.dumps([(one.opening, one.written) for one in made], ensure_ascii=False))
     return made

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import glob
+import hashlib
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
@@ -14,11 +16,21 @@ from zhiyin.artifacts import read_json, write_text
 from zhiyin.errors import ArtifactError
 from zhiyin.logs import get_logger
 
-__all__ = ["ABOUT", "check_free", "keep", "recover", "told"]
+__all__ = ["ABOUT", "check_free", "check_whole", "keep", "recover", "told"]
 
 log = get_logger("tuning")
 
 ABOUT = "tuning.json"
+KINDS: Mapping[str, Any] = {
+    "method": str,
+    "base": str,
+    "config": dict,
+    "data": str,
+    "beyond": bool,
+    "course": dict,
+    "files": dict,
+    "scale": int | float,
+}
 
 
 def keep(folder: Path, write: Callable[[Path], None], about: Mapping[str, Any]) -> None:
@@ -35,7 +47,10 @@ def keep(folder: Path, write: Callable[[Path], None], about: Mapping[str, Any]) 
         draft = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
         try:
             write(draft)
-            write_text(draft / ABOUT, json.dumps(dict(about), indent=1, ensure_ascii=False))
+            files = {path.name: _sha256(path) for path in sorted(draft.iterdir())}
+            write_text(draft / ABOUT, json.dumps({**about, "files": files}, indent=1, ensure_ascii=False))
+            for path in draft.iterdir():
+                path.chmod(0o644)
             draft.chmod(0o755)
             _replace(folder, draft)
         finally:
@@ -64,6 +79,16 @@ def check_free(folder: Path) -> None:
             received="a file" if folder.is_file() else "a folder without tuning.json",
             hint="Choose another folder.",
         )
+    place = folder.absolute()
+    while not place.exists():
+        place = place.parent
+    if not place.is_dir() or not os.access(place, os.W_OK):
+        raise ArtifactError(
+            f"{folder} cannot be written",
+            expected="a writable folder",
+            received=f"{place}, {'which may not be written' if place.is_dir() else 'a file'}",
+            hint="Choose another folder.",
+        )
 
 
 def recover(folder: Path) -> None:
@@ -88,18 +113,53 @@ def _replace(folder: Path, draft: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
+def check_whole(folder: Path, about: Mapping[str, Any]) -> None:
+    """See whether all files are those that were written.
+
+    Raises
+    ------
+    ArtifactError
+        Naming the first that is missing or changed.
+    """
+    for name, digest in about["files"].items():
+        path = folder / Path(name).name
+        if not path.is_file() or _sha256(path) != digest:
+            raise ArtifactError(
+                f"{path} is damaged or was changed",
+                expected=f"what was saved, sha256 {digest[:12]}…",
+                received="other content" if path.is_file() else "no such file",
+                hint="Copy the whole folder again, or tune again.",
+            )
+
+
 def told(folder: Path) -> dict[str, Any]:
     """What tuning.json says.
 
     Raises
     ------
     ArtifactError
-        When there is none.
+        When there is none, or it is damaged.
     """
     recover(folder)
     content = read_json(folder / ABOUT)
-    if not isinstance(content, dict) or not {"method", "base"} <= content.keys():
+    wrong = [name for name, kind in KINDS.items() if not isinstance(_field(content, name), kind)]
+    if wrong or not 0.0 <= content.get("scale", 1.0) <= 1.0:
         raise ArtifactError(
-            f"{folder / ABOUT} is damaged", expected="method and base", received=str(content)[:80]
+            f"{folder / ABOUT} is damaged",
+            expected="what zhiyin tune wrote",
+            received=f"{(wrong or ['scale'])[0]} = {_field(content, (wrong or ['scale'])[0])!r}"[:120],
+            hint="Copy the whole folder again, or tune again.",
         )
-    return content
+    found: dict[str, Any] = content
+    return found
+
+
+def _field(content: Any, name: str) -> Any:
+    if not isinstance(content, dict):
+        return None
+    return content.get(name, 1.0) if name == "scale" else content.get(name)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -25,7 +25,7 @@ from zhiyin.lm.find import cache_folder
 from zhiyin.lm.retention.guards import guards
 from zhiyin.lm.tuning.config import TuningConfig
 from zhiyin.lm.tuning.examples import PackedExample, TokenExample
-from zhiyin.lm.tuning.keeping import keep, told
+from zhiyin.lm.tuning.keeping import check_whole, keep, told
 from zhiyin.lm.tuning.learner import Learner
 from zhiyin.lm.tuning.lower import Lower
 from zhiyin.lm.tuning.training import Course, Lesson, train
@@ -247,7 +247,8 @@ class Tuner(ABC):
                 received=f"{about['method']} of {about['base']}",
                 hint="Load it with the model that was tuned.",
             )
-        tuner = cls(**about.get("config", {}))
+        check_whole(Path(folder), about)
+        tuner = cls(**about["config"])
         try:
             tuner.data_, tuner.course_ = str(about["data"]), Course.of(about["course"])
             tuner.beyond_ = bool(about["beyond"])
@@ -257,7 +258,9 @@ class Tuner(ABC):
             raise
         except Exception as error:  # peft and safetensors raise many kinds for one cause: it cannot be read
             raise ArtifactError(
-                f"{folder} cannot be loaded", received=str(error).split("\n")[0][:300]
+                f"{folder} cannot be loaded",
+                received=f"{type(error).__name__}: {error}".split("\n")[0][:300],
+                hint="Tune again, with the versions that are installed.",
             ) from error
         tuner._take(network, model)
         return tuner
