@@ -31,6 +31,7 @@ __all__ = [
     "Draft",
     "Manifest",
     "current_name",
+    "file_digest",
     "point_to",
     "read_json",
     "read_version",
@@ -173,7 +174,7 @@ def write_version(
         filled = Draft(draft)
         try:
             yield filled
-            files = {str(path.relative_to(draft)): _sha256(path) for path in _files(draft)}
+            files = {str(path.relative_to(draft)): file_digest(path) for path in _files(draft)}
             manifest = {
                 "format": FORMAT,
                 "kind": kind,
@@ -184,7 +185,7 @@ def write_version(
                 "files": files,
             }
             write_text(draft / "manifest.json", json.dumps(manifest, indent=1, ensure_ascii=False))
-            name = _sha256(draft / "manifest.json")[:NAME_LENGTH]
+            name = file_digest(draft / "manifest.json")[:NAME_LENGTH]
             if (versions / name).exists() and _damage(versions / name, files) is not None:
                 (versions / name).rename(draft.with_suffix(".damaged"))
                 shutil.rmtree(draft.with_suffix(".damaged"), ignore_errors=True)
@@ -269,13 +270,13 @@ def read_version(folder: Path, *, kind: str, name: str | None = None) -> tuple[P
 
 def _damage(version: Path, files: Mapping[str, str]) -> str | None:
     """What is wrong with a version; its name is the start of its manifest's sha256."""
-    if _sha256(version / "manifest.json")[:NAME_LENGTH] != version.name:
+    if file_digest(version / "manifest.json")[:NAME_LENGTH] != version.name:
         return "manifest.json has changed"
     for relative, digest in files.items():
         path = version / relative
         if not path.is_file():
             return f"{relative} is missing"
-        if _sha256(path) != digest:
+        if file_digest(path) != digest:
             return f"{relative} has changed"
     return None
 
@@ -299,7 +300,8 @@ def _files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
-def _sha256(path: Path) -> str:
+def file_digest(path: Path) -> str:
+    """The sha256 of a file, hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -61,7 +61,7 @@ def test_intervals_are_clustered_and_differences_paired(table):
     assert table.differences["oracle"]["user_auc"].excludes_zero
     assert table.adjusted["oracle"]["auc"] >= table.differences["oracle"]["auc"].p
     assert table.intervals["rule"]["user_auc"].mean == 0.5
-    json.dumps(table.to_dict())
+    json.dumps(table.to_dict(), allow_nan=False)
 
 
 def test_trivial_rules_are_smoothed_means():
@@ -79,3 +79,11 @@ def test_refuses_what_does_not_fit():
         evaluate_predictions(SYSTEMS, USERS[:-1], LABELS, baseline="rule")
     with pytest.raises(InputError):
         pointwise_rules([], [], [], ["a"], ["b"])
+
+
+def test_what_nobody_can_tell_is_null_in_json():
+    """No user has both labels: there is no difference within users, nor a p-value."""
+    scores = {"base": np.array([0.1, 0.2, -0.3, 0.4]), "tuned": np.array([1.0, 2.0, 3.0, 4.0])}
+    table = evaluate_predictions(scores, np.array([0, 0, 1, 1]), np.array([1, 1, 0, 0]), baseline="base")
+    told = json.loads(json.dumps(table.to_dict(), allow_nan=False))
+    assert told["differences"]["tuned"]["user_auc"]["p"] is None

@@ -240,6 +240,8 @@ def test_nothing_to_learn_is_said(recipe, ratings, tmp_path):
         tune(recipe, one, tmp_path / "x")
     with pytest.raises(ConfigError, match="scale"):
         tune(recipe, ratings, tmp_path / "x", likes=4.0, scales=(1.5,))
+    with pytest.raises(ConfigError, match="nothing to learn from"):
+        tune(recipe, ratings, tmp_path / "x", valid=0.45, test=0.1)
     with pytest.raises(ConfigError, match="Company is told of lists"):
         tune(recipe.changed({"stages.rank.params.company": True}), ratings, tmp_path / "x", likes=4.0)
     with pytest.raises(ConfigError, match="guard"):

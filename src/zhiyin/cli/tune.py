@@ -131,8 +131,11 @@ def _verdict(table: dict[str, Any]) -> Iterator[str]:
 
 
 def _interval(found: dict[str, Any], sign: str = "") -> str:
-    low, high = (format(found[name], f"{sign}.4f") for name in ("low", "high"))
-    return f"{found['mean']:{sign}.4f} [{low}, {high}]"
+    mean, low, high = (
+        "unknown" if found[name] is None else format(found[name], f"{sign}.4f")
+        for name in ("mean", "low", "high")
+    )
+    return f"{mean} [{low}, {high}]"
 
 
 def _told(look: dict[str, Any]) -> str:

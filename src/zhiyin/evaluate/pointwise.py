@@ -6,6 +6,7 @@ clustered data"); systems share the resamples, so that differences are paired. K
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -62,7 +63,11 @@ class PredictionTable:
         }
         gains = {
             name: {
-                metric: {**one.to_dict(), "p": one.p, "p_adjusted": self.adjusted[name][metric]}
+                metric: {
+                    **one.to_dict(),
+                    "p": _plain(one.p),
+                    "p_adjusted": _plain(self.adjusted[name][metric]),
+                }
                 for metric, one in found.items()
             }
             for name, found in self.differences.items()
@@ -82,6 +87,10 @@ class PredictionTable:
             "differences": gains,
             "calibration": curves,
         }
+
+
+def _plain(value: float) -> float | None:
+    return None if math.isnan(value) else value
 
 
 def evaluate_predictions(

@@ -16,9 +16,10 @@ import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from zhiyin.artifacts import file_digest
 from zhiyin.errors import ModelError
 from zhiyin.extras import require
-from zhiyin.lm.find import cache_folder, file_digest
+from zhiyin.lm.find import cache_folder
 from zhiyin.lm.read import quiet_transformers
 from zhiyin.logs import get_logger
 

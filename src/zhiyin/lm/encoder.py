@@ -15,9 +15,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from zhiyin.artifacts import file_digest
 from zhiyin.errors import ModelError
 from zhiyin.extras import require
-from zhiyin.lm.find import file_digest, find_encoder
+from zhiyin.lm.find import find_encoder
 from zhiyin.lm.linear import speed_up
 from zhiyin.lm.read import prepare_process, quiet_transformers, read_model
 from zhiyin.lm.texts import listed

@@ -7,7 +7,6 @@ them, because some need libraries that zhiyin does not.
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import os
 import re
@@ -22,7 +21,6 @@ __all__ = [
     "BUILT_IN_MODELS",
     "Source",
     "cache_folder",
-    "file_digest",
     "find_encoder",
     "find_model",
 ]
@@ -116,12 +114,6 @@ def find_encoder(name: str | Path) -> Source:
         path = _inside_package(text, *BUILT_IN_ENCODERS[text])
         return Source("package" if text == "multilingual" else "folder", text, path)
     return _find(text, BUILT_IN_ENCODERS)
-
-
-def file_digest(path: Path) -> str:
-    """The sha256 of a file, hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _find(text: str, built_in: dict[str, tuple[str, str]]) -> Source:

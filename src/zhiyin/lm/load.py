@@ -7,12 +7,12 @@ import weakref
 from pathlib import Path
 from typing import get_args
 
-from zhiyin.artifacts import read_json
+from zhiyin.artifacts import file_digest, read_json
 from zhiyin.caches import content_key
 from zhiyin.errors import InputError, ModelError
 from zhiyin.lm.causal import CausalLanguageModel, Precision
 from zhiyin.lm.convert import converted_folder
-from zhiyin.lm.find import Source, file_digest, find_model
+from zhiyin.lm.find import Source, find_model
 from zhiyin.lm.read import prepare_process, read_model
 from zhiyin.lm.tuning.keeping import ABOUT, recover
 from zhiyin.registry import names, resolve

@@ -27,7 +27,7 @@ __all__ = ["GUARD", "TuningReport", "tune"]
 
 log = get_logger("tuning")
 GUARD: Mapping[str, Any] = {"kl": 3.0, "most_kl": 0.02}
-"""The weight that keeps 97 % of the gain in the experiments, and what no kept weights may forget."""
+"""The weight that is tried in docs/experiments.md, and what no kept weights may forget."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def tune(
         When nobody did anything that could be learned from, or scales cannot be told apart.
     """
     check_free(out)
-    _check_given(recipe, likes, scales)
+    _check_given(recipe, likes, scales, valid, test)
     tuner = resolve("tuner", method)(**_settings(recipe, likes, params or {}))
     model = load_language_model(str(recipe.stages.rank.params.get("model", "smollm2-135m")))
     lessons = tuning_examples(recipe, dataset, valid=valid, test=test, likes=likes, people=people)
@@ -153,7 +153,16 @@ def tune(
     )
 
 
-def _check_given(recipe: Recipe, likes: float | None, scales: Sequence[float]) -> None:
+def _check_given(
+    recipe: Recipe, likes: float | None, scales: Sequence[float], valid: float, test: float
+) -> None:
+    apart = (1 if likes is not None else 2) * valid + test  # lists are learned of in a share of their own
+    if not (valid > 0 and test > 0 and apart < 1):
+        raise ConfigError(
+            "The shares leave nothing to learn from",
+            expected="--valid and --test above 0, together below 1, without --likes --valid twice",
+            received=f"valid {valid:g}, test {test:g}",
+        )
     if likes is not None and recipe.stages.rank.params.get("company"):
         raise ConfigError(
             "Company is told of lists alone",

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import glob
-import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from zhiyin.artifacts import read_json, write_text
+from zhiyin.artifacts import file_digest, read_json, write_text
 from zhiyin.errors import ArtifactError
 from zhiyin.logs import get_logger
 
@@ -47,7 +46,7 @@ def keep(folder: Path, write: Callable[[Path], None], about: Mapping[str, Any]) 
         draft = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
         try:
             write(draft)
-            files = {path.name: _sha256(path) for path in sorted(draft.iterdir())}
+            files = {path.name: file_digest(path) for path in sorted(draft.iterdir())}
             write_text(draft / ABOUT, json.dumps({**about, "files": files}, indent=1, ensure_ascii=False))
             for path in draft.iterdir():
                 path.chmod(0o644)
@@ -93,7 +92,10 @@ def check_free(folder: Path) -> None:
 
 def recover(folder: Path) -> None:
     """Put back what was there, where a run was killed while it put something else in its place."""
-    for old in [] if folder.exists() else sorted(folder.parent.glob(f".{glob.escape(folder.name)}-*-old")):
+    if folder.exists() or not folder.parent.is_dir():
+        return
+    moved = re.compile(rf"\.{re.escape(folder.name)}-[^-]+-old")  # not what "tuned-2" has left, for "tuned"
+    for old in sorted(one for one in folder.parent.iterdir() if moved.fullmatch(one.name)):
         old.rename(folder)
         log.warning("what was there before a run was killed is put back", folder=str(folder))
         return
@@ -123,7 +125,7 @@ def check_whole(folder: Path, about: Mapping[str, Any]) -> None:
     """
     for name, digest in about["files"].items():
         path = folder / Path(name).name
-        if not path.is_file() or _sha256(path) != digest:
+        if not path.is_file() or file_digest(path) != digest:
             raise ArtifactError(
                 f"{path} is damaged or was changed",
                 expected=f"what was saved, sha256 {digest[:12]}…",
@@ -158,8 +160,3 @@ def _field(content: Any, name: str) -> Any:
     if not isinstance(content, dict):
         return None
     return content.get(name, 1.0) if name == "scale" else content.get(name)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
