@@ -19,6 +19,7 @@ from sklearn.linear_model import LogisticRegression
 
 from tuning import EVERY, Settings, truth
 from zhiyin.evaluate import prediction
+from zhiyin.evaluate.intervals import Interval
 from zhiyin.evaluate.pointwise import evaluate_predictions
 from zhiyin.lm.retention.exam import Retention
 from zhiyin.lm.retention.report import retention_dict, write_retention_report
@@ -62,6 +63,14 @@ def quality(run: Run, scale: str) -> float:
     """AUC on test."""
     rows = asked(run, "test")
     return prediction.auc(truth_of(run, "test")[0][rows], scores_of(run, "test", scale)[rows])
+
+
+def _interval(run: Run, scale: str) -> Interval:
+    """AUC on test, with its interval."""
+    rows = asked(run, "test")
+    labels, scores = truth_of(run, "test")[0][rows].astype(int), scores_of(run, "test", scale)[rows]
+    found = evaluate_predictions({"own": scores}, users_of(run)[rows], labels, baseline="own")
+    return found.intervals["own"]["auc"]
 
 
 def blended(run: Run, scale: str) -> tuple[FloatArray, list[float]]:
@@ -202,8 +211,9 @@ def page(runs: Sequence[Run], folder: Path) -> None:
             if scale == "0" and rows:
                 continue
             name = "base" if scale == "0" else _name(run["settings"])
-            kept_of = Retention(**one["retention"])
-            rows.append(Standing(name, float(scale), quality(run, scale), kept_of))
+            auc = _interval(run, scale)
+            known = Retention(**one["retention"])
+            rows.append(Standing(name, float(scale), auc.mean, known, (auc.low, auc.high)))
     folder.mkdir(parents=True, exist_ok=True)
     about = {
         "seed": runs[0]["settings"]["seed"],

@@ -25,7 +25,7 @@ class Tracker:
         self._run = run
 
     @classmethod
-    def of(cls, target: str | None, name: str, config: Mapping[str, Any]) -> Self:
+    def of(cls, target: str | None, name: str, config: Mapping[str, Any], *, begun: int = 0) -> Self:
         """Open a run.
 
         Parameters
@@ -37,6 +37,9 @@ class Tracker:
             Of what runs.
         config : Mapping
             Settings, written with the run.
+        begun : int
+            Steps that were done before: what tensorboard shows of later ones is of a run that was killed, and
+            goes.
 
         Raises
         ------
@@ -58,7 +61,10 @@ class Tracker:
         try:
             with warnings.catch_warnings():  # mlflow asks sqlalchemy by old names
                 warnings.simplefilter("ignore", DeprecationWarning)
-                run = _mlflow(made, name, place) if kind == "mlflow" else made(name, logging_dir=place)
+                if kind == "mlflow":
+                    run = _mlflow(made, name, place)
+                else:
+                    run = made(name, logging_dir=place, purge_step=begun + 1 if begun else None)
                 run.start()
         except Exception as error:  # trackers raise many kinds for one cause: it cannot be written
             told = (str(error) or repr(error)).splitlines()[0][:200]

@@ -127,13 +127,14 @@ def test_how_much_of_the_adapter_is_chosen_and_shown(recipe, ratings, tmp_path):
     report = tune(recipe, dataset, tmp_path / "made", likes=4.0, scales=(0.5, 1.0), params=params)
     told = json.loads((tmp_path / "made" / "tuning.json").read_text("utf-8"))
     shown = json.loads((tmp_path / "made" / "retention.json").read_text("utf-8"))
-    assert told["scale"] == report.scale == shown["about"]["chosen"]
+    assert [told["scale"], report.scale] == 2 * [one["scale"] for one in shown["standings"] if one["used"]]
     assert told["config"]["guard"] | GUARD == told["config"]["guard"]  # also where nobody asks for it
     assert all(look["kl"] is not None for look in report.looks)
     assert [row["scale"] for row in shown["standings"]] == [0.0, 0.5, 1.0]
     assert shown["standings"][0]["retention"]["kl"] == pytest.approx(0.0, abs=1e-6)
     assert shown["standings"][1]["retention"]["kl"] < shown["standings"][2]["retention"]["kl"]
     assert shown["standings"][2]["retention"]["rouge_l"] is not None
+    assert all(one["interval"][0] <= one["quality"] <= one["interval"][1] for one in shown["standings"])
     assert "plotly" in (tmp_path / "made" / "retention.html").read_text("utf-8")
     assert zy.load_language_model(
         recipe.stages.rank.params["model"], adapter=tmp_path / "made"
@@ -246,6 +247,9 @@ def test_nothing_to_learn_is_said(recipe, ratings, tmp_path):
         tune(recipe.changed({"stages.rank.params.company": True}), ratings, tmp_path / "x", likes=4.0)
     with pytest.raises(ConfigError, match="guard"):
         tune(recipe, ratings, tmp_path / "x", likes=4.0, params={"guard": 5})
+    nameless = Dataset.from_frames(pl.DataFrame({"user_id": ["a"], "item_id": ["b"], "timestamp": [1.0]}))
+    with pytest.raises(DataError, match="No item has a title"):
+        tune(recipe, nameless, tmp_path / "x")
     assert not (tmp_path / "x").exists()
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "notes.txt").write_text("mine")
@@ -259,8 +263,10 @@ def test_the_command(model, ratings, tmp_path):
         item_id=pl.lit("i") + pl.col("item").cast(pl.String),
     )
     frame.select("user_id", "item_id", "timestamp", "value").write_csv(tmp_path / "events.csv")
-    command = [sys.executable, "-m", "zhiyin", "tune", "events.csv", "--likes", "4", "--people", "10"]
-    command += ["--set", f"stages.rank.params.model={model}", "--tuner", "epochs=1"]
+    titles = pl.DataFrame({"item_id": ratings.catalogue.ids, "title": ratings.catalogue.titles})
+    titles.write_csv(tmp_path / "items.csv")
+    command = [sys.executable, "-m", "zhiyin", "tune", "events.csv", "items.csv", "--likes", "4"]
+    command += ["--people", "10", "--set", f"stages.rank.params.model={model}", "--tuner", "epochs=1"]
     command += ["--tuner", "guard.kl=0", "--tuner", "guard.l2_sp=0.1"]
     done = subprocess.run([*command, "--json"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -8,6 +8,7 @@ with the same seed give the same texts.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -94,16 +95,23 @@ class TransformersWriter:
 
     def write(self, prompts: Sequence[str], *, max_tokens: int, temperature: float, seed: int) -> list[str]:
         """What follows each prompt."""
+        made = self.tokens(prompts, max_tokens=max_tokens, temperature=temperature, seed=seed)
+        return [self._tokenizer.decode(one, skip_special_tokens=True) for one in made]
+
+    def tokens(
+        self, prompts: Sequence[str], *, max_tokens: int, temperature: float, seed: int
+    ) -> list[list[int]]:
+        """The tokens that follow each prompt, without the one that ends it: fewer than asked, it ended."""
         torch = require("torch")
-        texts: list[str] = []
+        made: list[list[int]] = []
         # The seed holds for this block alone: torch's own random state is put back afterwards.
         with torch.random.fork_rng(devices=[]), torch.inference_mode(), quiet_transformers():
             torch.manual_seed(seed)
             for first in range(0, len(prompts), self._together):
-                texts += self._batch(prompts[first : first + self._together], max_tokens, temperature)
-        return texts
+                made += self._batch(prompts[first : first + self._together], max_tokens, temperature)
+        return made
 
-    def _batch(self, prompts: Sequence[str], max_tokens: int, temperature: float) -> list[str]:
+    def _batch(self, prompts: Sequence[str], max_tokens: int, temperature: float) -> list[list[int]]:
         torch = require("torch")
         encoded = [
             self._tokenizer(one, add_special_tokens=False, verbose=False)["input_ids"] for one in prompts
@@ -122,8 +130,8 @@ class TransformersWriter:
             pad_token_id=pad,
             **(sampling if temperature > 0 else {"do_sample": False}),
         )
-        decoded: list[str] = self._tokenizer.batch_decode(made[:, longest:], skip_special_tokens=True)
-        return decoded
+        ends = {stop} if isinstance(stop, int) else set(stop or ())
+        return [list(takewhile(lambda one: one not in ends, row)) for row in made[:, longest:].tolist()]
 
     def _pad(self, stop: int | list[int] | None) -> int:
         if self._tokenizer.pad_token_id is not None:

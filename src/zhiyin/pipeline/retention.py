@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zhiyin.evaluate import prediction
+from zhiyin.evaluate.pointwise import evaluate_predictions
 from zhiyin.lm.causal import CausalLanguageModel
 from zhiyin.lm.retention.exam import Exam, Examiner
 from zhiyin.lm.retention.standing import Standing
@@ -78,10 +78,14 @@ def standings(
     """
     labels = np.array([label for one in valid for label in one.labels]) > 0.5
     priors = np.array([prior for one in valid for prior in one.priors or (0.0,) * len(one.labels)])
-    found = []
-    for scale in progress((0.0, *sorted(scales)), "measuring retention"):
-        scores = np.concatenate(tuner.scores(valid, scale=scale))
-        quality = prediction.auc(labels, scores + priors)
-        kept = examiner.examine(tuner.language_model(scale))
-        found.append(Standing("base" if scale == 0.0 else tuner.name, scale, quality, kept))
-    return found
+    users = np.unique([one.group for one in valid for _ in one.labels], return_inverse=True)[1]
+    scores, kept = {}, {}
+    for scale in progress((0.0, *sorted(set(scales))), "measuring retention"):
+        scores[f"{scale:g}"] = np.concatenate(tuner.scores(valid, scale=scale)) + priors
+        kept[scale] = examiner.examine(tuner.language_model(scale))
+    found = evaluate_predictions(scores, users, labels.astype(int), baseline="0").intervals
+    return [
+        Standing("base" if scale == 0.0 else tuner.name, scale, auc.mean, one, (auc.low, auc.high))
+        for scale, one in kept.items()
+        for auc in (found[f"{scale:g}"]["auc"],)
+    ]

@@ -101,10 +101,12 @@ def tune(
     Raises
     ------
     DataError
-        When nobody did anything that could be learned from, or scales cannot be told apart.
+        When nobody did anything that could be learned from, no item has a title, or scales cannot be told
+        apart.
     """
     check_free(out)
     _check_given(recipe, likes, scales, valid, test)
+    _check_titles(dataset)
     tuner = resolve("tuner", method)(**_settings(recipe, likes, params or {}))
     model = load_language_model(str(recipe.stages.rank.params.get("model", "smollm2-135m")))
     lessons = tuning_examples(recipe, dataset, valid=valid, test=test, likes=likes, people=people)
@@ -118,7 +120,7 @@ def tune(
         "chosen_until": lessons.chosen_until,
         **_prompts(recipe, likes),
     }
-    scale, shown = 1.0, None
+    scale, shown, used = 1.0, None, None
     if tuner.course_.best == 0:
         log.warning("tuning has not helped on validation: what is saved is the base model")
     elif scales:
@@ -127,7 +129,8 @@ def tune(
             log.warning("no description is measured: the model has learned of every item that has a title")
         exam = product_exam(model, new, language=recipe.language)
         shown = standings(tuner, lessons.valid, Examiner(model, exam), scales)
-        scale = chosen(shown, most_kl=tuner.config.guard.most_kl).scale
+        used = chosen(shown, most_kl=tuner.config.guard.most_kl)
+        scale = used.scale
     table = verdict(tuner, lessons.test, scale, Telling(recipe.language, recipe.scenario))
     found = None if table is None else table.to_dict()
     whole = {"recipe": recipe.model_dump(mode="json"), **about, "scale": scale, "test": found}
@@ -135,7 +138,7 @@ def tune(
     if shown is not None:
         quality = f"AUC on validation, {_answers(lessons.valid):,} answers"
         told = {**about, "method": method, "base": model.name, **tuner.config.model_dump(mode="json")}
-        write_retention_report(out, retention_dict(shown, quality=quality, about={**told, "chosen": scale}))
+        write_retention_report(out, retention_dict(shown, quality=quality, used=used, about=told))
     course = tuner.course_
     return TuningReport(
         folder=str(out),
@@ -172,6 +175,21 @@ def _check_given(
         )
     if not all(0.0 < scale <= 1.0 for scale in scales):
         raise ConfigError("A scale is out of range", expected="(0, 1]", received=str(list(scales)))
+
+
+def _check_titles(dataset: Dataset) -> None:
+    """Titles are all that the model is told of items."""
+    titles = dataset.catalogue.titles
+    named = sum(bool(title.strip()) for title in titles)
+    if not named:
+        raise DataError(
+            "No item has a title",
+            expected="items with titles, which are what a language model reads",
+            received=f"{len(titles):,} items without",
+            hint="Give the catalogue with titles.",
+        )
+    if named < len(titles):
+        log.warning("items without a title tell the model nothing", count=len(titles) - named)
 
 
 def _prompts(recipe: Recipe, likes: float | None) -> dict[str, Any]:

@@ -65,7 +65,7 @@ def test_a_model_beside_itself(base):
 
 
 def test_what_is_written_is_measured(base, monkeypatch):
-    written = ["a b a b a", "c d"]  # the longer one does not end by itself
+    written = [base.tokenizer(one)["input_ids"] for one in ("a b a b a", "c d")]  # the first does not end
     monkeypatch.setattr(Examiner, "_write", lambda self, model: (written, 0.5))
     found = Examiner(base, Exam(TEXTS, prompts=["say a", "say b"], written=9)).examine(base)
     assert found.distinct_2 == pytest.approx(3 / 5)  # "a b" and "b a" twice, "c d"

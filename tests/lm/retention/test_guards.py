@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from zhiyin.errors import InputError
-from zhiyin.lm.retention import guards
+from zhiyin.lm.generation import TransformersWriter
+from zhiyin.lm.retention import guards, texts
 from zhiyin.lm.retention.divergence import read
 from zhiyin.lm.retention.fisher import fisher_information
 from zhiyin.lm.retention.texts import openings, own_texts
@@ -92,12 +93,30 @@ def test_a_model_writes_its_own_texts_once(base):
         openings("fr")
 
 
+def test_writing_goes_on_after_a_kill(base, monkeypatch):
+    monkeypatch.setattr(texts, "BATCH", 2)
+    count = []
+
+    class Killed(TransformersWriter):
+        def write(self, prompts, **options):
+            count.append(len(prompts))
+            if len(count) == 3:
+                raise KeyboardInterrupt
+            return super().write(prompts, **options)
+
+    monkeypatch.setattr(texts, "TransformersWriter", Killed)
+    with pytest.raises(KeyboardInterrupt):
+        own_texts(base, count=5, tokens=4, seed=8)
+    assert len(own_texts(base, count=5, tokens=4, seed=8)) == 5
+    assert count == [2, 2, 1, 1]
+
+
 def test_own_texts_are_samples_of_the_very_weights(smollm, monkeypatch, tmp_path):
     """The mean log-likelihood of true samples is minus the mean entropy, within its error."""
     monkeypatch.setenv("ZHIYIN_CACHE", str(tmp_path))
     gaps = []
     for one in own_texts(smollm, count=6, tokens=48, seed=3):
-        whole, opening = (smollm.tokenizer(text)["input_ids"] for text in (one.whole, one.opening))
+        whole, opening = (smollm.tokenizer(told)["input_ids"] for told in (one.whole, one.opening))
         with torch.no_grad():
             logits = smollm.model(input_ids=torch.tensor([whole])).logits[0, len(opening) - 1 : -1]
         found = logits.float().log_softmax(-1)
@@ -115,21 +134,21 @@ def test_without_texts_there_is_nothing_to_guard_on(base, tastes):
 
 def test_texts_to_measure_on_begin_otherwise(base):
     """Neither an opening nor a text is in both."""
-    guarded, measured = (own_texts(base, count=160, tokens=1, held_out=one) for one in (False, True))
+    guarded, measured = (own_texts(base, count=200, tokens=1, held_out=one) for one in (False, True))
     assert not set(guarded) & set(measured)
     _, told = openings()
-    starts = [{one.opening for one in texts} & set(told) for texts in (guarded, measured)]
+    starts = [{one.opening for one in found} & set(told) for found in (guarded, measured)]
     assert starts[0] and starts[1] and not starts[0] & starts[1] and starts[0] | starts[1] == set(told)
 
 
 def test_what_the_base_model_makes_of_its_texts_is_kept(base, tastes, monkeypatch):
     count = []
     monkeypatch.setattr(guards, "read", lambda *given: count.append(1) or read(*given))
-    texts = ["what nobody has read before", "and this neither"]
+    unread = ["what nobody has read before", "and this neither"]
     found = []
     for strength in (1.0, 1.0, 2.0):
         tuner = resolve("tuner", "lora")(**QUICK, learning_rate=3e-3, guard={"kl": strength})
-        tuner.fit(base, tastes(4, 1), texts=texts, held_out=["as little as this"])
+        tuner.fit(base, tastes(4, 1), texts=unread, held_out=["as little as this"])
         found.append((len(count), tuner.course_.looks[-1].kl))
     assert found[0][0] == 3 == found[2][0] and found[0] == found[1] != found[2]
 
@@ -138,8 +157,8 @@ def test_replay_is_of_what_was_written_alone(base, tastes, monkeypatch):
     """With the opening left out, its tokens foretell nothing that counts."""
     from zhiyin.lm.retention.texts import OwnText
 
-    def first_step(texts):
-        monkeypatch.setattr(guards, "own_texts", lambda *_, **__: texts)
+    def first_step(shown):
+        monkeypatch.setattr(guards, "own_texts", lambda *_, **__: shown)
         tuner = resolve("tuner", "lora")(**{**QUICK, "epochs": 1}, batch=1000, guard={"replay": 1.0})
         tuner.fit(base, tastes(2, 1), held_out=OTHERS)
         return dict(tuner.weights())["model.layers.1.mlp.up_proj.weight"]

@@ -1,6 +1,7 @@
 """What is taken of several strengths, and the page that shows them."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -41,10 +42,12 @@ def test_the_report_tells_everything_and_believes_no_name(tmp_path):
         standing("base", 0.0, 0.6, 0.0, 20.0, **more, perplexity_unmarked=10.0),
         standing(evil, 0.5, 0.7, 0.01, 21.0, **more, perplexity_unmarked=9.9),
     ]
-    report = retention_dict(rows, quality="AUC", about={"data": evil})
+    rows[1] = replace(rows[1], interval=(0.65, 0.75))
+    report = retention_dict(rows, quality="AUC", used=rows[1], about={"data": evil})
     write_retention_report(tmp_path, report)
     told = json.loads((tmp_path / "retention.json").read_text("utf-8"))
-    assert told == report
+    assert told == json.loads(json.dumps(report))
+    assert [one["used"] for one in told["standings"]] == [False, True]
     assert told["standings"][1]["perplexity_change"] == pytest.approx(0.05)
     assert told["standings"][1]["label"] == f"{evil} × 0.5" and told["standings"][1]["front"]
     page = (tmp_path / "retention.html").read_text("utf-8")

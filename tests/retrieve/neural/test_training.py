@@ -1,6 +1,7 @@
 """The loop: it stops in time, keeps the best, and goes on where it was stopped."""
 
 import os
+import time
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from torch import nn
 from zhiyin.errors import ConfigError, InputError
 from zhiyin.retrieve.neural import training as module
 from zhiyin.retrieve.neural.training import Lesson, TrainingConfig, train
+from zhiyin.tracking import Tracker
 
 
 class Model(nn.Module):
@@ -136,6 +138,18 @@ def test_numbers_go_to_a_tracker(tmp_path):
     assert [one.value for one in read.Scalars("quality")] == [0.25] * len(course.losses)
     with pytest.raises(ConfigError, match="tracker"):
         train(lesson(), config(track="paper"), judge=None, name="test")
+
+
+def test_what_a_killed_run_told_of_later_steps_goes(tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    for begun, last in ((0, 5), (3, 6)):
+        with Tracker.of(f"tensorboard:{tmp_path}", "test", {}, begun=begun) as tracker:
+            for step in range(begun, last):
+                tracker.log({"loss": 10.0 * begun + step}, step + 1)
+        time.sleep(1.1)  # files are read in the order of their names, which tell seconds
+    told = EventAccumulator(str(tmp_path / "test")).Reload().Scalars("loss")
+    assert [(one.step, one.value) for one in told] == [(1, 0), (2, 1), (3, 2), (4, 33), (5, 34), (6, 35)]
 
 
 def test_numbers_go_to_mlflow(tmp_path):

@@ -111,7 +111,7 @@ class Examiner:
         self._unmarked = np.concatenate([unmarked[1:] for tokens, unmarked in found if len(tokens) > 1])
         with require("torch").no_grad(), base.lock:
             self._hidden = [read(base.model, one) for one in self._tokens]
-        self._written = self._write(base)[0] if exam.prompts else []
+        self._written = self._decoded(self._write(base)[0]) if exam.prompts else []
 
     def examine(self, model: CausalLanguageModel) -> Retention:
         """All measures of a model with the base model's tokenizer."""
@@ -139,17 +139,20 @@ class Examiner:
             right += int(np.argmax(told / np.array([len(choice) for choice in one.choices])) == one.gold)
         return right / len(questions)
 
-    def _write(self, model: CausalLanguageModel) -> tuple[list[str], float]:
+    def _write(self, model: CausalLanguageModel) -> tuple[list[list[int]], float]:
         # By transformers, also where a model has a faster writer of its own: one measure for all.
         with model.lock:
             start = time.perf_counter()
             writer = TransformersWriter(model.model, model.tokenizer)
-            made = writer.write(self.exam.prompts, max_tokens=self.exam.written, temperature=0.0, seed=0)
+            made = writer.tokens(self.exam.prompts, max_tokens=self.exam.written, temperature=0.0, seed=0)
             return made, time.perf_counter() - start
 
+    def _decoded(self, tokens: Sequence[Sequence[int]]) -> list[str]:
+        return [self.base.tokenizer.decode(one, skip_special_tokens=True) for one in tokens]
+
     def _writing(self, model: CausalLanguageModel) -> dict[str, float]:
-        made, seconds = self._write(model)
-        counts = np.array([model.count_tokens(one) for one in made])
+        tokens, seconds = self._write(model)
+        made, counts = self._decoded(tokens), np.array([len(one) for one in tokens])
         return {
             "distinct_2": distinct(made, 2),
             "repetition": float(np.mean([_repetition(words(one)) for one in made])),

@@ -20,7 +20,11 @@ __all__ = ["retention_dict", "write_retention_report"]
 
 
 def retention_dict(
-    standings: Sequence[Standing], *, quality: str, about: Mapping[str, Any] | None = None
+    standings: Sequence[Standing],
+    *,
+    quality: str,
+    used: Standing | None = None,
+    about: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Everything, ready for JSON.
 
@@ -30,6 +34,8 @@ def retention_dict(
         The base model first.
     quality : str
         What their quality is: "AUC on validation, 1,000 labels".
+    used : Standing or None
+        The one of them that was taken.
     about : Mapping or None
         What tells how to make it again.
 
@@ -37,8 +43,8 @@ def retention_dict(
     -------
     dict
         ``quality``, ``about``, ``standings``; each with its ``label``, whether it is on the ``front`` of
-        quality and KL, and the relative ``perplexity_change`` and, where the exam has marks,
-        ``perplexity_unmarked_change``.
+        quality and KL, whether it is the one ``used``, and the relative ``perplexity_change`` and, where the
+        exam has marks, ``perplexity_unmarked_change``.
 
     Raises
     ------
@@ -52,6 +58,7 @@ def retention_dict(
             **asdict(one),
             "label": one.label,
             "front": bool(front),
+            "used": one == used,
             **_changes(one.retention, standings[0].retention),
         }
         for one, front in zip(standings, on_front(standings), strict=True)
@@ -95,7 +102,9 @@ def write_retention_report(folder: Path, report: Mapping[str, Any]) -> None:
 def _columns(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[str]]]:
     """Heading and a cell for each row, of what was measured."""
     found = [
+        ("front", ["●" if row["front"] else "" for row in rows]),
         ("quality", [f"{row['quality']:.4f}" for row in rows]),
+        ("95 %", [_interval(row["interval"]) for row in rows]),
         ("KL", [f"{row['retention']['kl']:.5f}" for row in rows]),
         ("perplexity", [f"{row['retention']['perplexity']:.3f}" for row in rows]),
         ("change", [f"{row['perplexity_change']:+.2%}" for row in rows]),
@@ -109,6 +118,10 @@ def _columns(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[str]]]:
             digits = 1 if name in ("tokens_per_second", "bleu") else 3
             found.append((name.replace("_", " "), [f"{row['retention'][name]:.{digits}f}" for row in rows]))
     return found
+
+
+def _interval(found: Sequence[float] | None) -> str:
+    return "" if found is None else "{:.4f} to {:.4f}".format(*found)
 
 
 def _trade(report: Mapping[str, Any], goal: str, title: str) -> str:

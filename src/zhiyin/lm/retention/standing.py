@@ -20,13 +20,14 @@ class Standing:
     """A model: how well it recommends, what it has kept.
 
     ``name``: how it was tuned; ``scale``: how much of the adapter, 0 is the base model; ``quality``: larger
-    is better, such as AUC on validation.
+    is better, such as AUC on validation; ``interval``: its 95 % interval, where there is one.
     """
 
     name: str
     scale: float
     quality: float
     retention: Retention
+    interval: tuple[float, float] | None = None
 
     @property
     def label(self) -> str:

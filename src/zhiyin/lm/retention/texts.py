@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
@@ -93,26 +94,29 @@ def own_texts(
         [one for place, one in enumerate(kind) if (place % HELD == 0) == held_out]
         for kind in (beginnings, chats)
     ]
-    key = content_key("own-samples", model.name, kinds, count, tokens, seed, TEMPERATURE)
-    file = cache_folder() / "texts" / f"{key}.json"
-    if file.is_file():
-        try:
-            kept = read_json(file)
-            return [OwnText(str(opening), str(written)) for opening, written in kept]
-        except (ArtifactError, TypeError, ValueError) as error:
-            log.warning("texts that cannot be read are written again", reason=str(error))
     turns = [
         generator(seed, place, stream="openings").permutation(kind).tolist()
         for place, kind in enumerate(kinds)
     ]
     asked = [turns[number % 2][number // 2 % len(turns[number % 2])] for number in range(count)]
     made: list[OwnText] = []
-    writer = TransformersWriter(model.model, model.tokenizer, batch=BATCH)
     for first in progress(range(0, count, BATCH), "the model writes", total=-(-count // BATCH)):
-        part = asked[first : first + BATCH]
         told = int(generator(seed, first, stream="texts").integers(2**31))
-        with model.lock:
-            written = writer.write(part, max_tokens=tokens, temperature=TEMPERATURE, seed=told)
-        made += [OwnText(*one) for one in zip(part, written, strict=True)]
-    write_text(file, json.dumps([(one.opening, one.written) for one in made], ensure_ascii=False))
+        made += _written(model, asked[first : first + BATCH], tokens, told)
     return made
+
+
+def _written(model: CausalLanguageModel, asked: Sequence[str], tokens: int, seed: int) -> list[OwnText]:
+    """One batch, each kept for itself: a run that is killed goes on with the next one."""
+    key = content_key("own-texts", model.name, list(asked), tokens, seed, TEMPERATURE)
+    file = cache_folder() / "texts" / f"{key}.json"
+    if file.is_file():
+        try:
+            return [OwnText(str(opening), str(written)) for opening, written in read_json(file)]
+        except (ArtifactError, TypeError, ValueError) as error:
+            log.warning("texts that cannot be read are written again", reason=str(error))
+    writer = TransformersWriter(model.model, model.tokenizer, batch=BATCH)
+    with model.lock:
+        written = writer.write(asked, max_tokens=tokens, temperature=TEMPERATURE, seed=seed)
+    write_text(file, json.dumps(list(zip(asked, written, strict=True)), ensure_ascii=False))
+    return [OwnText(*one) for one in zip(asked, written, strict=True)]

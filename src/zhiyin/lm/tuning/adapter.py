@@ -107,6 +107,7 @@ class AdapterTuner(Tuner):
 
     def _write(self, folder: Path) -> None:
         config = self.peft_.peft_config["default"]
+        config.target_modules = sorted(config.target_modules)  # as a set it is written otherwise each time
         if self.base_ is not None:
             where = str(self.base_.model.name_or_path)
             config.base_model_name_or_path = str(Path(where).resolve()) if Path(where).is_dir() else where

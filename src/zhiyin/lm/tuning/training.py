@@ -124,7 +124,8 @@ def train(
     run = _Run(learner, lesson, config, rate, checkpoint)
     begun = run.resume()
     plan = _steps(lesson.train, config)
-    with torch.random.fork_rng(devices=[]), Tracker.of(config.track, name, config.model_dump()) as tracker:
+    settings = config.model_dump()
+    with torch.random.fork_rng(devices=[]), Tracker.of(config.track, name, settings, begun=begun) as tracker:
         if not run.course.looks:
             run.begin()
             run.look(tracker)

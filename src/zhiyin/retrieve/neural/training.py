@@ -108,7 +108,8 @@ def train(
     run = _Run(lesson, config, Checkpoint(file))
     most = config.epochs if epochs is None else epochs
     begun = run.resume()
-    with torch.random.fork_rng(devices=[]), Tracker.of(config.track, name, config.model_dump()) as tracker:
+    settings = config.model_dump()
+    with torch.random.fork_rng(devices=[]), Tracker.of(config.track, name, settings, begun=begun) as tracker:
         for epoch in progress(range(begun, most), f"training {name}", total=most - begun):
             run.epoch(epoch)
             told = {"loss": run.course.losses[-1], "seconds": run.course.seconds[-1]}
