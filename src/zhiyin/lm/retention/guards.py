@@ -26,7 +26,7 @@ from zhiyin.lm.causal import CausalLanguageModel
 from zhiyin.lm.find import cache_folder
 from zhiyin.lm.retention.divergence import Tokens, compare, next_words, read
 from zhiyin.lm.retention.fisher import fisher_information
-from zhiyin.lm.retention.texts import OwnText, own_texts
+from zhiyin.lm.retention.texts import OwnText, own_texts, with_blanks
 from zhiyin.lm.tuning.config import GuardConfig
 from zhiyin.lm.tuning.learner import Learner
 from zhiyin.lm.tuning.lower import MOST_BYTES
@@ -80,11 +80,7 @@ def guards(
         else _others(held_out),
     )
     if config.kl > 0 or config.replay > 0 or config.ewc > 0:
-        shown = _Shown.of(
-            base,
-            learner,
-            own_texts(base, count=OWN_TEXTS, language=config.language) if texts is None else _others(texts),
-        )
+        shown = _Shown.of(base, learner, _own(base, config.language) if texts is None else _others(texts))
         if config.kl > 0 or config.replay > 0:
             made.append(_Writing(base.model, learner, shown, config, tuner.config.seed))
         if config.ewc > 0:
@@ -92,6 +88,10 @@ def guards(
             information = fisher_information(base.model, learner, shown.tokens[some], shown.firsts[some])
             made.append(_Distance(tuner, config.ewc, information))
     return made, lambda: _forgotten(base.model, learner, told)
+
+
+def _own(base: CausalLanguageModel, language: str) -> list[OwnText]:
+    return with_blanks(own_texts(base, count=OWN_TEXTS, language=language))
 
 
 def _others(texts: Sequence[str]) -> list[OwnText]:
