@@ -81,11 +81,11 @@ def standings(
     users = np.unique([one.group for one in valid for _ in one.labels], return_inverse=True)[1]
     scores, kept = {}, {}
     for scale in progress((0.0, *sorted(set(scales))), "measuring retention"):
-        scores[f"{scale:g}"] = np.concatenate(tuner.scores(valid, scale=scale)) + priors
+        scores[str(scale)] = np.concatenate(tuner.scores(valid, scale=scale)) + priors
         kept[scale] = examiner.examine(tuner.language_model(scale))
-    found = evaluate_predictions(scores, users, labels.astype(int), baseline="0").intervals
+    found = evaluate_predictions(scores, users, labels.astype(int), baseline="0.0").intervals
     return [
         Standing("base" if scale == 0.0 else tuner.name, scale, auc.mean, one, (auc.low, auc.high))
         for scale, one in kept.items()
-        for auc in (found[f"{scale:g}"]["auc"],)
+        for auc in (found[str(scale)]["auc"],)
     ]

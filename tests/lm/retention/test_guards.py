@@ -129,7 +129,7 @@ def test_own_texts_are_samples_of_the_very_weights(smollm, monkeypatch, tmp_path
 def test_words_are_struck_out_of_half_of_the_texts():
     """What is struck out is read, not written; a text has one mark, its words are otherwise its own."""
     plain = [texts.OwnText("Say: ", "one two three four " * 20)] * 3
-    plain.append(texts.OwnText("说：", "今天天气很好" * 20))
+    plain.append(texts.OwnText("说：", "GDP今天天气很好" * 20))
     found = texts.with_blanks(plain)
     assert found[:2] == plain[:2] and found == texts.with_blanks(plain) != texts.with_blanks(plain, seed=1)
     for before, after in zip(plain[2:], found[2:], strict=True):
@@ -137,6 +137,7 @@ def test_words_are_struck_out_of_half_of_the_texts():
         (mark,) = (one for one in texts.MARKS if one in after.opening)
         parts = after.opening.split(mark)
         assert 2 < len(parts) < 30 and all(one in before.whole for one in parts)
+        assert max(map(len, parts)) < len(before.whole) / 2
 
 
 def test_without_texts_there_is_nothing_to_guard_on(base, tastes):

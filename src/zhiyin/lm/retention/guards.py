@@ -1,11 +1,11 @@
 """Penalties that keep a tuned model near what it was, on its own texts and in its weights.
 
 ``kl``: mean over positions of KL(base || tuned), where base is the same weights without the adapter (Li &
-Hoiem 2017, "Learning without forgetting"; here on texts that the base model wrote). ``replay``: mean
-negative log-likelihood of what it wrote there. ``l2_sp``: half the squared distance to the starting
-weights (Li et al. 2018, "Explicit inductive bias for transfer learning with convolutional networks").
-``ewc``: the same, weighted by the diagonal of the Fisher information (Kirkpatrick et al. 2017, "Overcoming
-catastrophic forgetting").
+Hoiem 2017, "Learning without forgetting"; here on texts that the base model wrote, with words struck out of
+half of them). ``replay``: mean negative log-likelihood of what it wrote in the other half. ``l2_sp``: half
+the squared distance to the starting weights (Li et al. 2018, "Explicit inductive bias for transfer learning
+with convolutional networks"). ``ewc``: the same, weighted by the diagonal of the Fisher information
+(Kirkpatrick et al. 2017, "Overcoming catastrophic forgetting").
 """
 
 from __future__ import annotations

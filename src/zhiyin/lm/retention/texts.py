@@ -19,6 +19,7 @@ from zhiyin.lm.causal import CausalLanguageModel
 from zhiyin.lm.find import cache_folder
 from zhiyin.lm.generation import TransformersWriter
 from zhiyin.logs import get_logger, progress
+from zhiyin.text.words import HAN
 
 __all__ = ["OwnText", "openings", "own_texts", "with_blanks"]
 
@@ -26,7 +27,7 @@ log = get_logger("retention")
 BATCH, HELD = 32, 5
 TEMPERATURE = 1.0
 LANGUAGES = ("en", "zh")
-WORD = re.compile(r"[\u3400-\u9fff]|\w+")
+WORD = re.compile(rf"[{HAN}]|[^\W{HAN}]+")  # a Chinese character, or a word of letters and digits
 MARKS = ("___", "[...]", "XXXX", "(?)", "{word}", "[redacted]", "@@", "**", "...", "N/A")
 STRUCK = 0.08  # of the words
 

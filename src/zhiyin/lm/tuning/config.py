@@ -16,11 +16,12 @@ Objective = Literal["yes-no", "ranking"]
 class GuardConfig(config.Config):
     """What keeps the model writing as it did, each 0: off.
 
-    ``kl``: weight of KL(base || tuned), nats a token, on texts that the base model wrote. ``replay``: weight
-    of the likelihood of those texts. ``l2_sp``: weight of half the squared distance of the weights from where
-    they started. ``ewc``: the same, each weight counted by its Fisher information on those texts. ``tokens``:
-    tokens of such text in each step. ``language``: of what the model writes from. ``most_kl``: largest KL on
-    texts held out of them at which weights are still kept; None: any.
+    ``kl``: weight of KL(base || tuned), nats a token, on texts that the base model wrote, with words struck
+    out of half of them. ``replay``: weight of the likelihood of the other half. ``l2_sp``: weight of half the
+    squared distance of the weights from where they started. ``ewc``: the same, each weight counted by its
+    Fisher information on what the model wrote. ``tokens``: tokens of such text in each step. ``language``: of
+    what the model writes from. ``most_kl``: largest KL on texts held out of them at which weights are still
+    kept; None: any.
     """
 
     kl: float = Field(default=0.0, ge=0)
