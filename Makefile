@@ -1,6 +1,6 @@
 # make demo: real purchases to a report. make test: everything that must hold.
 # make experiments-tuning: the figures of tuned language models, hours; -quick: some of them.
-.PHONY: setup demo test test-all lint format clean experiments-tuning experiments-tuning-quick
+.PHONY: setup demo test suite test-all lint format clean experiments-tuning experiments-tuning-quick
 BIN := .venv/bin
 
 setup:
@@ -9,7 +9,10 @@ setup:
 demo: setup
 	@$(BIN)/zhiyin demo
 
-test: lint
+test: setup
+	@$(MAKE) --no-print-directory -j 2 lint suite
+
+suite: setup
 	@$(BIN)/python -m pytest -n 2 --dist worksteal
 
 test-all: lint

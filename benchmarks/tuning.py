@@ -51,7 +51,7 @@ FOLDER = Path("runs/experiments")
 SEEDS = (7, 8, 9)
 EVERY = 8000  # prompts that TALLRec has to learn from
 UPPER = {"first_layer": 20}
-GUARD, STRONG = {"kl": 3.0}, {"kl": 10.0}
+WEAK, GUARD = {"kl": 0.3}, {"kl": 3.0}
 
 
 @dataclass(frozen=True)
@@ -105,18 +105,18 @@ def groups(seeds: Sequence[int]) -> dict[str, list[Settings]]:
     return {
         "few": [
             Settings("tallrec", labels, "lora", {**few, "guard": guard}, seed=seed)
-            for labels, guard in ((256, {}), (256, GUARD), (256, STRONG), (64, GUARD), (16, GUARD))
+            for labels, guard in ((256, {}), (256, GUARD), (64, GUARD), (16, GUARD))
             for seed in seeds
         ],
         "many": [
             Settings("tallrec", EVERY, method, {**params, "guard": guard}, seed=seed)
             for seed in seeds
             for method, params in (("lora", {**many, **UPPER}), ("full", full))
-            for guard in ({}, GUARD)
+            for guard in ({}, WEAK)
         ],
         "collm": [
             Settings("collm", None, "lora", {**many, **UPPER}, seed=seeds[0]),
-            Settings("collm", None, "lora", {**many, **UPPER}, "behaviour", seeds[0]),
+            *(Settings("collm", None, "lora", {**many, **UPPER}, "behaviour", seed) for seed in seeds),
             Settings("collm-told", 8000, "lora", {**many, **UPPER}, seed=seeds[0]),
             Settings("collm", None, "lora", {**many, **UPPER, "objective": "ranking"}, seed=seeds[0]),
         ],

@@ -1,5 +1,6 @@
 """Shared by all tests: the bundled data; the environment is set before anything reads it."""
 
+import contextlib
 import importlib.util
 import itertools
 import os
@@ -47,13 +48,16 @@ def pytest_configure(config):
 
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory):
-    """Scores and vectors are computed afresh in each run; only the converted models are shared."""
+    """Scores and vectors are computed afresh in each run, once for all its processes."""
     from zhiyin.lm import cache_folder
 
     models = cache_folder() / "models"
     models.mkdir(parents=True, exist_ok=True)
-    folder = tmp_path_factory.mktemp("cache")
-    (folder / "models").symlink_to(models.resolve(), target_is_directory=True)
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "cache"
+    folder.mkdir(exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        (folder / "models").symlink_to(models.resolve(), target_is_directory=True)
     os.environ["ZHIYIN_CACHE"] = str(folder)
 
 
