@@ -111,8 +111,11 @@ def groups(seeds: Sequence[int]) -> dict[str, list[Settings]]:
         "many": [
             Settings("tallrec", EVERY, method, {**params, "guard": guard}, seed=seed)
             for seed in seeds
-            for method, params in (("lora", {**many, **UPPER}), ("full", full))
-            for guard in ({}, WEAK)
+            for method, params, guards in (
+                ("lora", {**many, **UPPER}, ({}, WEAK, GUARD)),
+                ("full", full, ({}, WEAK)),
+            )
+            for guard in guards
         ],
         "collm": [
             Settings("collm", None, "lora", {**many, **UPPER}, seed=seeds[0]),

@@ -45,7 +45,7 @@ def test_hundred_unequal_continuations_equal_separate_passes(smollm, scene, refe
     computed = smollm._scorer.prefixes.computed
     warm = smollm.log_likelihood(prefix, continuations)
     assert smollm._scorer.prefixes.computed == computed
-    chosen = range(0, 100, 10)
+    chosen = range(0, 100, 4)
     expected = reference.log_likelihood(
         smollm.model, ids(smollm, prefix), [ids(smollm, continuations[place]) for place in chosen]
     )
@@ -93,7 +93,7 @@ def test_scores_mean_something(smollm):
 def test_bfloat16_keeps_the_order(smollm, scene):
     prefix, continuations = scene
     half = load_language_model("smollm2-135m", dtype="bfloat16")
-    suffixes = [f"\nWould they like{one}?\nAnswer:" for one in continuations[::6]]
+    suffixes = [f"\nWould they like{one}?\nAnswer:" for one in continuations[::3]]
     assert half._scorer.packs and half.name.endswith("+bfloat16")
     exact, rounded = (
         np.diff(model.answer_logits(prefix, suffixes, (" yes", " no"))[:, ::-1], axis=1)[:, 0]
