@@ -60,7 +60,8 @@ class Settings:
 
     ``labels`` None: all; ``prior``: what the model need not learn, "none", "rule", "behaviour" or
     "retrieval"; ``scales``: how much of the adapter is scored; ``exam``: "texts", or "all" with questions and
-    writing; ``asked``: rows of validation, and of test, that are asked at least, whole examples; None: all.
+    writing; ``asked``: rows of validation, and of test, that are asked at least, whole examples, or users of
+    the shop; None: all, or 400 users.
     """
 
     data: str
@@ -92,7 +93,7 @@ def quick() -> dict[str, list[Settings]]:
         "few": [Settings("tallrec", 64, "lora", few, asked=500)],
         "many": [],
         "collm": [Settings("collm", 2000, "lora", {"epochs": 1, "batch": 64, **UPPER}, asked=1500)],
-        "shop": [Settings("shop", 100, "lora", {"epochs": 1, **UPPER}, "retrieval")],
+        "shop": [Settings("shop", 100, "lora", {"epochs": 1, **UPPER}, "retrieval", asked=100)],
         "front": [Settings("tallrec", 64, "lora", few, scales=(0.5, 1.0), exam="all", asked=500)],
     }
 
@@ -214,11 +215,12 @@ def shop(settings: Settings) -> dict[str, Any]:
     params = {**settings.params, "guard": guard}
     tuned = tune(recipe, split.train, adapter, people=settings.labels or 300, params=params)
     found: dict[str, Any] = {"tuning": tuned.to_dict()}
+    users = settings.asked or 400
     for name, given in (("untuned", None), ("tuned", str(adapter))):
-        rank = {"adapter": given, "scoring": "timeline", "examples": 200}
+        rank = {"adapter": given, "scoring": "timeline", "examples": users // 2}
         overrides = {"seed": settings.seed, **{f"stages.rank.params.{key}": one for key, one in rank.items()}}
         recommender = zy.Recommender.from_recipe("retail", overrides).fit(split.train, split.valid)
-        task = split.task("test").sample(400, seed=settings.seed)
+        task = split.task("test").sample(users, seed=settings.seed)
         table, _, _ = evaluate_recommender(recommender, task, k=10, seed=settings.seed, ranker_alone=True)
         found[name] = {
             "weight": str(recommender.components.ranker.blend_),  # type: ignore[union-attr]

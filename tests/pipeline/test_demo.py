@@ -17,7 +17,7 @@ EVIL = "<script>alert('x')</script></script><img src=x onerror=alert(1)>"
 def demo(tmp_path_factory):
     lines = []
     folder = tmp_path_factory.mktemp("demo")
-    return run_demo(folder, valid_users=6, test_users=8, say=lines.append), folder, lines
+    return run_demo(folder, valid_users=4, test_users=5, say=lines.append), folder, lines
 
 
 def test_every_stage_is_measured_on_the_same_users(demo):
@@ -27,8 +27,8 @@ def test_every_stage_is_measured_on_the_same_users(demo):
                 "language model's order", "retrieved",
                 "+ language model", "+ diversify", "+ explore")  # fmt: skip
     assert done.table.names == expected
-    assert {len(items) for items in done.lists.values()} == {8}
-    assert {one.n for row in done.table.intervals.values() for one in [row["ndcg@10"]]} == {8}
+    assert {len(items) for items in done.lists.values()} == {5}
+    assert {one.n for row in done.table.intervals.values() for one in [row["ndcg@10"]]} == {5}
     assert len(lines) == 4 and "264,510 events" in lines[0]
 
 
@@ -80,6 +80,6 @@ def test_nothing_from_outside_becomes_markup(demo, tmp_path):
 @pytest.mark.slow
 def test_running_again_gives_the_same(demo, tmp_path):
     done, _, _ = demo
-    again = run_demo(tmp_path, valid_users=6, test_users=8)
+    again = run_demo(tmp_path, valid_users=4, test_users=5)
     assert again.results["table"] == done.results["table"]
     assert again.results["users"] == done.results["users"]

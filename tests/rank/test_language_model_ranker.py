@@ -13,7 +13,8 @@ from zhiyin.rank.asking import LettersAsking, LikelihoodAsking, YesNoAsking
 from zhiyin.rank.language_model import CHANCE, LATE, SCORE, LanguageModelRanker
 from zhiyin.testing import RANKER_CHECKS
 from zhiyin.testing.data import queries_for
-from zhiyin.testing.rankers import small_examples
+from zhiyin.testing.models import tiny_language_model
+from zhiyin.testing.rankers import batch_equals_single, small_examples
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -28,17 +29,24 @@ def no_cached_scores(monkeypatch):
     monkeypatch.setattr(ArrayCache, "get", lambda cache, key: None)
 
 
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    return str(tiny_language_model(tmp_path_factory.mktemp("models") / "tiny"))
+
+
 def make(**params):
     return LanguageModelRanker(**{"depth": 4, "history": 4, **params})
 
 
-SMALL = {"language-model": {"depth": 4, "history": 4}, "behaviour": {"depth": 4}}
-
-
 @pytest.mark.parametrize("check", RANKER_CHECKS, ids=lambda check: check.__name__)
 @pytest.mark.parametrize("name", registry.names("ranker"))
-def test_contract(name, check):
-    check(lambda: registry.resolve("ranker", name)(**SMALL[name]))
+def test_contract(name, check, tiny):
+    small = {"language-model": {"depth": 4, "history": 4, "model": tiny}, "behaviour": {"depth": 4}}
+    check(lambda: registry.resolve("ranker", name)(**small[name]))
+
+
+def test_contract_with_the_real_model():
+    batch_equals_single(make)
 
 
 def test_the_head_is_ordered_by_the_blend_and_the_tail_stays():
