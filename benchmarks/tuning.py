@@ -126,8 +126,7 @@ def groups(seeds: Sequence[int]) -> dict[str, list[Settings]]:
         ],
         "shop": [
             Settings("shop", 400, "lora", {"epochs": 2, **UPPER, "guard": guard}, "retrieval", seed)
-            for seed in seeds
-            for guard in ({}, GUARD)
+            for seed, guard in ((seeds[0], {}), *((seed, GUARD) for seed in seeds))
         ],
         "front": [
             Settings("tallrec", 256, method, {**few, **params}, scales=(0.5, 1.0), exam="all")
