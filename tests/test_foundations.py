@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from zhiyin import registry
+from zhiyin import logs, registry
 from zhiyin.caches import ArrayCache, MemoryCache, content_key
 from zhiyin.draws import generator, key_of, keys_of, uniforms
 from zhiyin.errors import ConfigError, DataError, InputError, MissingExtraError, ZhiyinError
@@ -117,3 +117,16 @@ def test_reordered_moves_items_scores_and_features():
     turned = one.reordered(np.array([[2, 0, 1]]))
     assert turned.items.tolist() == [[7, 5, 6]] and turned.scores.tolist() == [[1, 3, 2]]
     assert turned.features["f"].tolist() == [[30, 10, 20]]
+
+
+def test_without_a_terminal_progress_is_told_in_lines(capsys, monkeypatch):
+    logs.configure()
+    monkeypatch.setattr(logs, "LINE_SECONDS", 0.0)
+    assert list(logs.progress(range(3), "reading")) == [0, 1, 2]
+    assert "reading: 2 of 3" in capsys.readouterr().err
+    logs.configure(bars=False)
+    assert list(logs.progress(iter("ab"), "reading")) == ["a", "b"]
+    logs.configure(as_json=True)
+    assert list(logs.progress(iter("ab"), "reading")) == ["a", "b"]
+    assert capsys.readouterr().err == ""
+    logs.configure()

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import logging
 import sys
-from collections.abc import Iterable, Iterator
-from typing import TypeVar
+import time
+from collections.abc import Iterable, Iterator, Sized
+from typing import Literal, TypeVar
 
 import structlog
 from rich.console import Console
@@ -15,8 +16,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 __all__ = ["configure", "current_level", "get_logger", "progress", "quiet"]
 
 T = TypeVar("T")
-_shown = False
+_shown: Literal["bars", "lines", "nothing"] = "nothing"
 _level = "warning"
+LINE_SECONDS = 60.0
 
 
 def current_level() -> str:
@@ -25,10 +27,12 @@ def current_level() -> str:
 
 
 def configure(*, level: str = "warning", as_json: bool = False, bars: bool = True) -> None:
-    """Set the level ("debug" to "error"), JSON or readable lines, and whether bars are drawn."""
+    """Set the level ("debug" to "error"), JSON or readable lines, and whether progress is shown."""
     global _shown, _level
     _level = level
-    _shown = bars and sys.stderr.isatty()
+    _shown = "nothing"
+    if bars:
+        _shown = "bars" if sys.stderr.isatty() else "nothing" if as_json else "lines"
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer()
         if as_json
@@ -54,20 +58,33 @@ def get_logger(name: str) -> structlog.stdlib.BoundLogger:
 
 
 def progress(values: Iterable[T], title: str, *, total: int | None = None) -> Iterator[T]:
-    """Yield the values and draw a bar on a terminal (nothing when stderr is a file)."""
-    if not _shown:
-        yield from values
+    """Yield the values and draw a bar on a terminal; elsewhere a line each minute."""
+    if _shown != "bars":
+        yield from values if _shown == "nothing" else _with_lines(values, title, total)
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
         yield from bars.track(values, total=total, description=title)
 
 
+def _with_lines(values: Iterable[T], title: str, total: int | None) -> Iterator[T]:
+    """How far it is, on stderr, once a minute."""
+    whole = total if total is not None else len(values) if isinstance(values, Sized) else None
+    told = time.monotonic()
+    for done, value in enumerate(values):
+        if time.monotonic() - told > LINE_SECONDS:
+            told = time.monotonic()
+            beside = "" if whole is None else f" of {whole:,}"
+            sys.stderr.write(f"{title}: {done:,}{beside}\n")
+            sys.stderr.flush()
+        yield value
+
+
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """No bars inside the block."""
     global _shown
-    before, _shown = _shown, False
+    before, _shown = _shown, "nothing"
     try:
         yield
     finally:

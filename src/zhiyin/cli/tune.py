@@ -25,6 +25,7 @@ from zhiyin.cli.output import JsonOption, SetOption, overrides_of, print_json, s
 from zhiyin.config import nested
 from zhiyin.extras import available
 from zhiyin.pipeline import Recommender
+from zhiyin.pipeline.tuning import prepared
 from zhiyin.pipeline.tuning import tune as tune_model
 
 __all__ = ["tune"]
@@ -78,6 +79,18 @@ def tune(
     folder shows what each costs the model's writing. In the end the newest events say what came out.
     """
     made = Recommender.from_recipe(recipe, overrides_of(settings))
+    tracker = "tensorboard" if available("tensorboard") else None
+    params = {"track": tracker, **nested(overrides_of(tuner, option="--tuner"))}
+    prepared(
+        made.recipe,
+        out,
+        method=method,
+        valid=valid,
+        test=test,
+        likes=likes,
+        scales=scales or (),
+        params=params,
+    )
     dataset = read_dataset(
         events,
         items,
@@ -91,8 +104,6 @@ def tune(
         infer=infer,
         yes=yes,
     )
-    tracker = "tensorboard" if available("tensorboard") else None
-    params = {"track": tracker, **nested(overrides_of(tuner, option="--tuner"))}
     report = tune_model(
         made.recipe,
         dataset,

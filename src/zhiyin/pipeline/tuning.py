@@ -23,7 +23,7 @@ from zhiyin.pipeline.verdict import verdict
 from zhiyin.rank.timeline import Telling
 from zhiyin.registry import resolve
 
-__all__ = ["GUARD", "TuningReport", "tune"]
+__all__ = ["GUARD", "TuningReport", "prepared", "tune"]
 
 log = get_logger("tuning")
 GUARD: Mapping[str, Any] = {"kl": 3.0, "most_kl": 0.02}
@@ -104,10 +104,10 @@ def tune(
         When nobody did anything that could be learned from, no item has a title, or scales cannot be told
         apart.
     """
-    check_free(out)
-    _check_given(recipe, likes, scales, valid, test)
+    tuner = prepared(
+        recipe, out, method=method, valid=valid, test=test, likes=likes, scales=scales, params=params
+    )
     _check_titles(dataset)
-    tuner = resolve("tuner", method)(**_settings(recipe, likes, params or {}))
     model = load_language_model(str(recipe.stages.rank.params.get("model", "smollm2-135m")))
     lessons = tuning_examples(recipe, dataset, valid=valid, test=test, likes=likes, people=people)
     _check(lessons.train, lessons.valid, likes, scales)
@@ -154,6 +154,29 @@ def tune(
         scale=scale,
         test=found,
     )
+
+
+def prepared(
+    recipe: Recipe,
+    out: Path,
+    *,
+    method: str = "lora",
+    valid: float = 0.1,
+    test: float = 0.1,
+    likes: float | None = None,
+    scales: Sequence[float] = (),
+    params: Mapping[str, Any] | None = None,
+) -> Any:
+    """What tunes, not yet fitted: all that can be refused without data is refused here; as in ``tune``.
+
+    Raises
+    ------
+    ArtifactError, ConfigError
+        When the folder cannot be written, or a setting is wrong.
+    """
+    check_free(out)
+    _check_given(recipe, likes, scales, valid, test)
+    return resolve("tuner", method)(**_settings(recipe, likes, params or {}))
 
 
 def _check_given(

@@ -211,10 +211,11 @@ class Tuner(ABC):
         self._learner()
         if self.base_ is None:
             raise NotFittedError(type(self).__name__)
+        rate = self.config.learning_rate or self.rate
         content = {
             "method": self.name,
             "base": self.base_.name,
-            "config": self.config.model_dump(mode="json"),
+            "config": {**self.config.model_dump(mode="json"), "learning_rate": rate},
             "data": self.data_,
             "beyond": self.beyond_,
             "zhiyin": __version__,
